@@ -1,0 +1,1 @@
+//! The enforcement layer: who may call which method on which resource.

@@ -1,0 +1,1 @@
+//! The catalogue of domain events, their envelope and who subscribes to them.

@@ -1,0 +1,1 @@
+//! Callers: access tokens, vouchers between services and the revocation list.

@@ -1,0 +1,1 @@
+//! Rate limits: GCRA in Redis, locally when Redis is away.

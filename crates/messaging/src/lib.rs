@@ -1,0 +1,1 @@
+//! RabbitMQ: topology, outbox, relay, inbox, consumers, retry and dead letters.

@@ -1,0 +1,1 @@
+//! Page sizes, sealed page tokens and pages of results.

@@ -1,0 +1,1 @@
+//! gRPC plumbing: request handling, status mapping, server and client stacks, metadata, deadlines.

@@ -1,0 +1,1 @@
+//! What happened, who did it, to what, and with which result.

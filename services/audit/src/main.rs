@@ -1,0 +1,3 @@
+//! The binary `audit-service`.
+
+fn main() {}

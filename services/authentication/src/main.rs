@@ -1,0 +1,3 @@
+//! The binary `authentication-service`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Decides: may this subject do this action on this resource?

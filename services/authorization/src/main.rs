@@ -1,0 +1,3 @@
+//! The binary `authorization-service`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The one door: REST by transcoding, native gRPC, tokens, limits and enforcement.

@@ -1,0 +1,3 @@
+//! The binary `gateway-service`.
+
+fn main() {}

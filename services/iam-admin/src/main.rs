@@ -1,0 +1,3 @@
+//! The binary `iam-admin-service`.
+
+fn main() {}

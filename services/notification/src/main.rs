@@ -1,0 +1,3 @@
+//! The binary `notification-service`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The binary `task-service`.
+
+fn main() {}

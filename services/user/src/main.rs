@@ -1,0 +1,3 @@
+//! The binary `user-service`.
+
+fn main() {}
