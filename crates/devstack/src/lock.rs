@@ -45,10 +45,5 @@ pub(crate) fn is_owned(dir: &Path) -> bool {
 
 fn open(dir: &Path) -> Result<File> {
     let file = dir.join("lock");
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&file)
-        .trying(|| format!("open {}", file.display()))
+    File::options().create(true).truncate(false).write(true).open(&file).trying(|| format!("open {}", file.display()))
 }

@@ -1,6 +1,9 @@
 //! A mail server that keeps what it gets instead of delivering it.
 
-use std::{net::{Ipv4Addr, SocketAddr}, path::Path};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
 
 use tokio::net::TcpListener;
 

@@ -101,13 +101,11 @@ async fn up(options: Options) -> Outcome {
 
 async fn exec(dir: Option<PathBuf>, profile: Profile, words: &[std::ffi::OsString]) -> Outcome {
     let mut signals = Signals::listen()?;
-    let (dir, temporary) = match dir {
-        Some(dir) => (dir, None),
-        None => {
-            let folder = tempfile::Builder::new().prefix("taskman-stack-").tempdir()?;
-            (folder.path().to_owned(), Some(folder))
-        }
+    let temporary = match dir {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("taskman-stack-").tempdir()?),
     };
+    let dir = dir.or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned())).unwrap_or_default();
     let stack = tokio::select! {
         started = Stack::start(Options { dir, profile }) => started?,
         _ = signals.next() => return Ok(ExitCode::FAILURE),

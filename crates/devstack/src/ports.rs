@@ -22,7 +22,8 @@ const LAST: u16 = 31_999;
 #[derive(Debug)]
 pub(crate) struct Ports {
     numbers: Vec<u16>,
-    _claims: Vec<UnixListener>,
+    #[expect(dead_code, reason = "held, never used: the claims end with the value")]
+    claims: Vec<UnixListener>,
 }
 
 impl Ports {
@@ -31,16 +32,16 @@ impl Ports {
         let remembered: Vec<u16> =
             fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let start = random_start();
-        let mut ports = Self { numbers: Vec::with_capacity(count), _claims: Vec::with_capacity(count) };
+        let (mut numbers, mut claims) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for index in 0..count {
             let wish = remembered.get(index).copied();
             let (number, claim) = next_free(wish.unwrap_or(start)).ok_or(Error::NoPort(FIRST, LAST))?;
-            ports.numbers.push(number);
-            ports._claims.push(claim);
+            numbers.push(number);
+            claims.push(claim);
         }
-        let json = serde_json::to_vec(&ports.numbers).unwrap_or_default();
+        let json = serde_json::to_vec(&numbers).unwrap_or_default();
         fs::write(file, json).trying(|| format!("write {}", file.display()))?;
-        Ok(ports)
+        Ok(Self { numbers, claims })
     }
 
     /// Returns the numbers, in the order they were asked for.

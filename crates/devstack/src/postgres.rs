@@ -29,8 +29,7 @@ impl Recipe for PostgresRecipe {
     const PORTS: usize = 1;
     const STOP: Signal = Signal::INT; // "fast": disconnects clients, writes a checkpoint
     /// A start-up message of protocol 3.0; `R` asks for authentication, an `E` says that the server is not ready.
-    const PROBE: (&'static [u8], &'static [u8]) =
-        (b"\0\0\0\x28\0\x03\0\0user\0taskman\0database\0postgres\0\0", b"R");
+    const PROBE: (&'static [u8], &'static [u8]) = (b"\0\0\0\x28\0\x03\0\0user\0taskman\0database\0postgres\0\0", b"R");
 
     async fn prepare(site: &Site) -> Result<()> {
         if cluster(site).join("PG_VERSION").exists() {

@@ -152,7 +152,9 @@ impl Process {
         loop {
             let found = tree::below(self.pid);
             let fresh = found.len() > known.len();
-            found.iter().for_each(|entry| entry.signal(Signal::STOP));
+            for entry in &found {
+                entry.signal(Signal::STOP);
+            }
             known = found;
             if !fresh {
                 return known;
@@ -165,7 +167,9 @@ impl Process {
             return Vec::new();
         }
         let below = self.freeze();
-        below.iter().for_each(|entry| entry.signal(Signal::KILL));
+        for entry in &below {
+            entry.signal(Signal::KILL);
+        }
         self.signal(Signal::KILL);
         below
     }

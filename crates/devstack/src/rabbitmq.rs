@@ -88,7 +88,7 @@ impl Recipe for RabbitMqRecipe {
             .env("RUNNING_UNDER_SYSTEMD", "true") // the script becomes the node instead of watching over it
             .env(
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none",
+                "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} +S 2:2",
             );
         Ok(vec![Launch { command: epmd, port: names }, Launch { command: node, port: amqp }])
     }

@@ -31,11 +31,10 @@ impl Recipe for RedisRecipe {
     async fn prepare(site: &Site) -> Result<()> {
         let append = if site.profile == Profile::Dev { "yes" } else { "no" };
         let config = format!(
-            "port {port}\nbind 127.0.0.1\ndir {data:?}\nsave \"\"\nappendonly {append}\ndatabases 256\n\
+            "port {port}\nbind 127.0.0.1\ndir data\nsave \"\"\nappendonly {append}\ndatabases 256\n\
              maxmemory 256mb\nmaxmemory-policy noeviction\nmaxclients 4000\n\
              proc-title-template \"{{title}} {{config-file}} {{listen-addr}}\"\n",
             port = site.ports[0],
-            data = site.dir.join("data"),
         );
         let file = site.dir.join("redis.conf");
         tokio::fs::write(&file, config).await.trying(|| format!("write {}", file.display()))

@@ -278,7 +278,9 @@ pub(crate) async fn end_leftovers(dir: &Path) {
             return;
         }
         tracing::debug!(processes = left.len(), "ending servers that lost their owner");
-        left.iter().for_each(|entry| entry.signal(Signal::KILL));
+        for entry in &left {
+            entry.signal(Signal::KILL);
+        }
         tree::vanish(&left, deadline).await;
     }
 }
