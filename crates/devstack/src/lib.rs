@@ -23,7 +23,7 @@ mod server;
 mod stack;
 
 pub use error::{Error, Result};
-pub use mail::{MailCatcher, Message};
+pub use mail::{Fault, MailCatcher, Message};
 pub use postgres::{Postgres, PostgresRecipe};
 pub use process::Process;
 pub use rabbitmq::{RabbitMq, RabbitMqRecipe};
