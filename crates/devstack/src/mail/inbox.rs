@@ -58,8 +58,8 @@ impl Inbox {
     /// Keeps a mail; the oldest one goes where there are too many.
     pub(super) fn add(&self, from: &str, to: &[String], raw: &[u8]) {
         let mut message = parse(raw);
-        message.from = from.to_owned();
-        message.to = to.to_vec();
+        from.clone_into(&mut message.from);
+        to.clone_into(&mut message.to);
         message.received_at = SystemClock.now();
         let mut state = self.lock();
         state.received += 1;

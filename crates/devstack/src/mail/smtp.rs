@@ -22,7 +22,7 @@ const RECIPIENTS: usize = 100;
 /// The most connections at a time; more wait.
 const CONNECTIONS: usize = 64;
 /// How long a client may be silent.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// Accepts connections until `stop`.
 pub(super) async fn serve(
@@ -70,7 +70,9 @@ async fn converse(stream: TcpStream, inbox: Arc<Inbox>, paused: &mut watch::Rece
     loop {
         line.clear();
         let mut bounded = (&mut stream).take(LINE);
-        timeout(SILENCE, bounded.read_until(b'\n', &mut line)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        timeout(SILENCE, bounded.read_until(b'\n', &mut line))
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         if !line.ends_with(b"\n") {
             return Ok(()); // the client is gone, or sends a line without end
         }
