@@ -1,12 +1,13 @@
 //! PostgreSQL: the newest installed one, without a socket file, trusting loopback.
 
-use std::{path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
 use rustix::process::{Signal, geteuid};
 
 use crate::{
     error::{Result, Trying},
     install,
+    process::tree,
     server::{Launch, Profile, Recipe, Server, Site, run_to_end},
 };
 
@@ -44,6 +45,7 @@ impl Recipe for PostgresRecipe {
     }
 
     fn launches(site: &Site) -> Result<Vec<Launch>> {
+        forget_dead_postmaster(site)?;
         let port = site.ports[0];
         let mut command = command(&Account::choose(), "postgres", site)?;
         command.arg("-D").arg(cluster(site));
@@ -107,6 +109,20 @@ impl Account {
 fn command(account: &Account, name: &'static str, site: &Site) -> Result<Command> {
     let program = install::find(name, install::versions("/usr/lib/postgresql", "bin"))?;
     Ok(install::server_command(account.prefix(), &program, &site.dir.join("data")))
+}
+
+/// Removes the lock file of a postmaster that is gone.
+///
+/// PostgreSQL itself would do so, but takes any process with that id for the postmaster, even a zombie that nobody reaps.
+/// That nobody uses the data is known already, and its shared memory is still looked at.
+fn forget_dead_postmaster(site: &Site) -> Result<()> {
+    let file = cluster(site).join("postmaster.pid");
+    let Ok(content) = fs::read_to_string(&file) else { return Ok(()) };
+    let pid = content.lines().next().and_then(|line| line.trim().parse().ok());
+    if pid.is_some_and(|pid| tree::runs(pid, "postgres")) {
+        return Ok(());
+    }
+    fs::remove_file(&file).trying(|| format!("remove {}", file.display()))
 }
 
 fn cluster(site: &Site) -> PathBuf {

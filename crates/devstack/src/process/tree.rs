@@ -62,6 +62,11 @@ pub(crate) fn working_in(dir: &Path) -> Vec<Entry> {
         .collect()
 }
 
+/// Tells whether `pid` is a living process of the program `name`.
+pub(crate) fn runs(pid: i32, name: &str) -> bool {
+    read(pid).is_some_and(|entry| entry.name == name && !entry.zombie)
+}
+
 /// Waits until every one of `entries` is gone, at most until `deadline`.
 pub(crate) async fn vanish(entries: &[Entry], deadline: Instant) {
     while entries.iter().any(Entry::is_live) && Instant::now() < deadline {

@@ -1,10 +1,6 @@
 //! The mail catcher, as a mail client and as a browser see it.
 
-use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
-    message::{MultiPart, header::ContentType},
-    transport::smtp::Error,
-};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor, message::MultiPart, transport::smtp::Error};
 use serde_json::{Value, json};
 use taskman_devstack::{Fault, MailCatcher};
 use tokio::{
@@ -106,7 +102,6 @@ async fn send(catcher: &MailCatcher, to: &str, subject: &str) -> Result<(), Erro
         .from("noreply@example.com".parse().unwrap())
         .to(to.parse().unwrap())
         .subject(subject)
-        .header(ContentType::TEXT_PLAIN)
         .multipart(MultiPart::alternative_plain_html("plain".to_owned(), "<script>rich</script>".to_owned()))
         .unwrap();
     let address = catcher.smtp_addr();
