@@ -67,6 +67,11 @@ impl SubjectAttribute {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, attribute)| *attribute)
     }
 
+    /// Returns the name of the attribute, such as `department`.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, attribute)| *attribute == self).map_or("", |(name, _)| name)
+    }
+
     /// Returns the type of the attribute.
     pub fn value_type(self) -> Type {
         match self {
@@ -103,7 +108,9 @@ impl AttributeType {
     /// Tells whether `value` is of this type.
     pub fn accepts(self, value: &Value) -> bool {
         match (self, value) {
-            (Self::Bool, Value::Bool(_)) | (Self::String, Value::String(_)) | (Self::Timestamp, Value::Timestamp(_)) => true,
+            (Self::Bool, Value::Bool(_))
+            | (Self::String, Value::String(_))
+            | (Self::Timestamp, Value::Timestamp(_)) => true,
             (Self::Strings, Value::List(items)) => items.iter().all(|item| matches!(item, Value::String(_))),
             _ => false,
         }

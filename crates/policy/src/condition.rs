@@ -125,7 +125,8 @@ impl Condition {
     pub(crate) fn compile_on(source: &str, _stack: &BigStack) -> Result<Self, ConditionError> {
         limits::check_source(source)?;
         // The parser is generated code that asserts what it believes; a wrong belief must not end a batch.
-        let checked = catch_unwind(AssertUnwindSafe(|| check::check(source))).unwrap_or_else(|_| Err(not_compiled()))?;
+        let checked =
+            catch_unwind(AssertUnwindSafe(|| check::check(source))).unwrap_or_else(|_| Err(not_compiled()))?;
         Ok(Self {
             source: source.into(),
             program: Program::Checked(checked.root),

@@ -37,7 +37,11 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    fn parse(text: &str, separator: char, segment: fn(usize, &str) -> Result<Segment, Malformed>) -> Result<Self, Malformed> {
+    fn parse(
+        text: &str,
+        separator: char,
+        segment: fn(usize, &str) -> Result<Segment, Malformed>,
+    ) -> Result<Self, Malformed> {
         check_text(text)?;
         if text == "*" {
             return Ok(Self { items: Vec::new(), open: true });

@@ -224,15 +224,15 @@ mod tests {
 
     #[test]
     fn a_resource_knows_its_type_and_id() {
-        let deep = Resource::parse("tasks/7/comments/9");
-        assert_eq!(deep.as_ref().map(Resource::kind), Ok("tasks"));
-        assert_eq!(deep.as_ref().map(Resource::id), Ok(Some("7")));
-        assert_eq!(Resource::parse("tasks").as_ref().map(Resource::id), Ok(None));
+        let parts =
+            |text| Resource::parse(text).map(|parsed| (parsed.kind().to_owned(), parsed.id().map(str::to_owned)));
+        assert_eq!(parts("tasks/7/comments/9"), Ok(("tasks".to_owned(), Some("7".to_owned()))));
+        assert_eq!(parts("tasks"), Ok(("tasks".to_owned(), None)));
     }
 
     #[test]
     fn a_malformed_request_value_says_what_is_wrong() {
-        let action = |text| Action::parse(text).map(|_| ());
+        let action = |text: &str| Action::parse(text).map(|_| ());
         assert_eq!(action(""), Err(Malformed::Empty));
         assert_eq!(action("tasks:*"), Err(Malformed::Wildcard));
         assert_eq!(action("tasks::view"), Err(Malformed::EmptySegment));
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(action(&"a".repeat(MAX_BYTES)), Ok(()));
         assert_eq!(action(&"a".repeat(MAX_BYTES + 1)), Err(Malformed::TooLong));
 
-        let resource = |text| Resource::parse(text).map(|_| ());
+        let resource = |text: &str| Resource::parse(text).map(|_| ());
         assert_eq!(resource("tasks/"), Err(Malformed::EmptySegment));
         assert_eq!(resource("/tasks"), Err(Malformed::EmptySegment));
         assert_eq!(resource("tasks/../users"), Err(Malformed::DotSegment));

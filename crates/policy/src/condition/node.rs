@@ -52,7 +52,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Pattern {
     pub(crate) regex: Regex,
-    pub(crate) cost: u64,
+    pub(crate) cost: usize,
 }
 
 /// A comprehension.
