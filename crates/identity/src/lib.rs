@@ -20,7 +20,10 @@ pub use claims::Claims;
 pub use key::{Algorithm, Jwk, KeyError, KeySet, SigningKey, VerifyingKey};
 pub use revocation::{Progress, Revocation, RevocationList, Revoked};
 pub use token::{Freshness, LEEWAY, TokenError, TokenVerifier, Verified};
-pub use voucher::{MAX_VOUCHER_LIFETIME, Voucher, VoucherError, VoucherKeys, VoucherKeysError, generate_fleet_keys};
+pub use voucher::{
+    MAX_VOUCHER_LIFETIME, Rotation, Voucher, VoucherError, VoucherKeys, VoucherKeysError, generate_fleet_keys,
+    rotate_fleet_keys,
+};
 
 /// The request header that carries a [`Voucher`]; edges strip it from what comes from outside.
 pub const VOUCHER_HEADER: &str = "x-taskman-voucher";

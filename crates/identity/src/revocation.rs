@@ -115,8 +115,9 @@ impl RevocationList {
     pub fn forget(&self, now: DateTime<Utc>) {
         let mut state = self.write();
         // A verifier takes a token for a little longer than it says.
-        state.sessions.retain(|_, entry| entry.forget_at + LEEWAY > now);
-        state.users.retain(|_, entry| entry.forget_at + LEEWAY > now);
+        let expired = now - LEEWAY;
+        state.sessions.retain(|_, entry| entry.forget_at > expired);
+        state.users.retain(|_, entry| entry.forget_at > expired);
     }
 
     /// Returns how many sessions and users are shut out.
@@ -164,15 +165,13 @@ impl State {
     }
 
     fn heartbeat(&mut self, head: i64, at: Instant, capacity: usize) -> Progress {
-        if self.stalled && self.len() < capacity {
-            self.stalled = false;
-            self.current_at = None;
-            self.awaited = None;
-            return Progress::Reopen;
+        if self.stalled && self.len() >= capacity {
+            return Progress::Behind;
         }
-        if head < self.position {
+        if self.stalled || head < self.position {
             // What is known stays known: refusing too much is safe, and it is over when the tokens are.
-            self.position = 0;
+            self.position = if self.stalled { self.position } else { 0 };
+            self.stalled = false;
             self.current_at = None;
             self.awaited = None;
             return Progress::Reopen;
@@ -198,4 +197,43 @@ fn keep<K: Eq + Hash>(entries: &mut HashMap<K, Entry>, key: K, entry: Entry, has
         entries.insert(key, entry);
     }
     has_room
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn revocation(position: i64, user: UserId) -> Revocation {
+        let issued_until = DateTime::UNIX_EPOCH;
+        Revocation { position, what: Revoked::User(user), issued_until, forget_at: issued_until }
+    }
+
+    #[test]
+    fn a_full_list_is_not_fresh_until_it_has_read_what_it_could_not_keep() {
+        let (now, mut state) = (Instant::now(), State::default());
+        let (first, second) = (UserId::new(), UserId::new());
+        state.apply(revocation(1, first), 1);
+        assert_eq!(state.heartbeat(1, now, 1), Progress::Current);
+        state.apply(revocation(2, second), 1);
+        state.apply(revocation(3, first), 1);
+        assert_eq!((state.position, state.stalled, state.len()), (1, true, 1));
+        assert_eq!(state.heartbeat(3, now, 1), Progress::Behind);
+
+        state.users.clear();
+        assert_eq!(state.heartbeat(3, now, 1), Progress::Reopen);
+        assert_eq!((state.position, state.stalled, state.current_at), (1, false, None));
+        state.apply(revocation(2, second), 2);
+        state.apply(revocation(3, first), 2);
+        assert_eq!(state.heartbeat(3, now, 2), Progress::Current);
+        assert_eq!((state.position, state.current_at), (3, Some(now)));
+    }
+
+    #[test]
+    fn a_full_list_still_widens_what_it_has() {
+        let (user, mut state) = (UserId::new(), State::default());
+        state.apply(revocation(1, user), 1);
+        let later = DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(5);
+        state.apply(Revocation { issued_until: later, ..revocation(2, user) }, 1);
+        assert_eq!((state.position, state.users[&user].issued_until), (2, later));
+    }
 }

@@ -5,8 +5,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
 
 /// Reads `bytes` as exactly one JSON document without repeated names.
 pub(crate) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
@@ -74,7 +74,7 @@ impl<'de> Visitor<'de> for NamesOnceVisitor {
 }
 
 /// Says of a member only that it is there, whatever its value, `null` included.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Present(pub(crate) bool);
 
 impl<'de> Deserialize<'de> for Present {

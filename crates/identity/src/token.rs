@@ -189,12 +189,13 @@ impl TokenVerifier {
     fn read(&self, token: &str) -> Result<(VerifyingKey, Claims), TokenError> {
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
+        if payload.contains('.') {
+            return Err(TokenError::Malformed);
+        }
         let header = Header::read(header).ok_or(TokenError::Malformed)?;
         let key = self.keys.find(&header.kid).ok_or(TokenError::UnknownKey)?;
-        if header.alg != key.algorithm().name() {
-            return Err(TokenError::BadSignature);
-        }
-        if !key.verifies(message.as_bytes(), signature) {
+        // The key says how it verifies; what the token says must merely be the same.
+        if header.alg != key.algorithm().name() || !key.verifies(message.as_bytes(), signature) {
             return Err(TokenError::BadSignature);
         }
         let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| TokenError::Malformed)?;
@@ -234,7 +235,7 @@ fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<(), TokenError> {
     if claims.not_before > now + LEEWAY || claims.issued_at > now + LEEWAY {
         return Err(TokenError::NotYetValid);
     }
-    if claims.expires_at + LEEWAY <= now {
+    if claims.expires_at <= now - LEEWAY {
         return Err(TokenError::Expired);
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! The text is `base64url(JSON) "." base64url(HMAC-SHA256)`; the JSON names the key. The gateway seals one for every
 //! call that it passes on; services seal one for the FLEET methods of each other.
 
+mod fleet;
 mod keys;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,7 +12,8 @@ use taskman_errors::{Failure, Kind};
 
 use crate::caller::Principal;
 
-pub use keys::{VoucherKeys, VoucherKeysError, generate_fleet_keys};
+pub use fleet::{Rotation, generate_fleet_keys, rotate_fleet_keys};
+pub use keys::{VoucherKeys, VoucherKeysError};
 
 /// The longest time that a voucher may be good for.
 pub const MAX_VOUCHER_LIFETIME: TimeDelta = TimeDelta::seconds(10);

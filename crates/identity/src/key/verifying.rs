@@ -27,21 +27,21 @@ impl VerifyingKey {
     /// Reads a published key; anything but an ES256 or EdDSA signature key is refused.
     pub fn from_jwk(jwk: Jwk) -> Result<Self, KeyError> {
         check_id(&jwk.kid)?;
-        let (algorithm, point, verification): (_, _, &'static dyn VerificationAlgorithm) =
-            match (jwk.use_.as_str(), jwk.kty.as_str(), jwk.alg.as_str(), jwk.crv.as_str(), &jwk.y) {
-                ("sig", "EC", "ES256", "P-256", Some(y)) => {
-                    let point = [&[4], coordinate(&jwk.x)?.as_slice(), coordinate(y)?.as_slice()].concat();
-                    (Algorithm::Es256, point, &ECDSA_P256_SHA256_FIXED)
-                }
-                ("sig", "OKP", "EdDSA", "Ed25519", None) => (Algorithm::EdDsa, coordinate(&jwk.x)?.to_vec(), &ED25519),
-                _ => return Err(KeyError::Unsupported),
-            };
+        let form = (jwk.use_.as_str(), jwk.kty.as_str(), jwk.alg.as_str(), jwk.crv.as_str(), &jwk.y);
+        let (algorithm, point) = match form {
+            ("sig", "EC", "ES256", "P-256", Some(y)) => {
+                (Algorithm::Es256, [&[4], coordinate(&jwk.x)?.as_slice(), coordinate(y)?.as_slice()].concat())
+            }
+            ("sig", "OKP", "EdDSA", "Ed25519", None) => (Algorithm::EdDsa, coordinate(&jwk.x)?.to_vec()),
+            _ => return Err(KeyError::Unsupported),
+        };
+        let (verification, key): (&'static dyn VerificationAlgorithm, _) = if algorithm == Algorithm::Es256 {
+            (&ECDSA_P256_SHA256_FIXED, DecodingKey::from_ec_der(&point))
+        } else {
+            (&ED25519, DecodingKey::from_ed_der(&point))
+        };
         // Parsed here only to refuse a point that is not on the curve before it is used.
         ParsedPublicKey::new(verification, &point).map_err(|_| KeyError::Invalid)?;
-        let key = match algorithm {
-            Algorithm::Es256 => DecodingKey::from_ec_der(&point),
-            Algorithm::EdDsa | Algorithm::Hs256 => DecodingKey::from_ed_der(&point),
-        };
         Ok(Self { kid: jwk.kid, algorithm, key, fingerprint: fingerprint(algorithm, &point) })
     }
 

@@ -1,22 +1,21 @@
 //! The keys that seal and open vouchers: one for each pair of a service that calls and one that is called.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use serde::{Deserialize, Serialize};
 
+use super::fleet::{KeyEntry, KeyFile};
 use super::{MAX_VOUCHER_LIFETIME, Voucher, VoucherError};
 use crate::caller::Principal;
-use crate::key::{KeyError, MIN_SECRET, check_id};
+use crate::key::{MIN_SECRET, check_id};
 use crate::strict_json;
 
 /// How far the clocks of two services may be apart.
@@ -26,7 +25,7 @@ const SKEW: TimeDelta = TimeDelta::seconds(2);
 const MAX_VOUCHER: usize = 12 * 1024;
 
 /// The most key ids of one pair: the old and the new one of a rotation.
-const MAX_KEYS_PER_PAIR: usize = 2;
+pub(super) const MAX_KEYS_PER_PAIR: usize = 2;
 
 /// Keeps a seal of ours from being taken for any other use of the same key.
 const CONTEXT: &[u8] = b"taskman voucher 1\n";
@@ -45,6 +44,9 @@ pub enum VoucherKeysError {
         /// The column, from 1.
         column: usize,
     },
+    /// The machine gave no randomness for a new key.
+    #[error("the cryptographic library failed")]
+    Crypto,
     /// A key breaks a rule of the set.
     #[error("voucher key {position}: {problem}")]
     BadKey {
@@ -70,17 +72,16 @@ struct Key {
 }
 
 impl VoucherKeys {
-    /// Reads the file that [`generate_fleet_keys`] made the text of.
+    /// Reads the file that [`super::generate_fleet_keys`] made the text of.
     pub fn from_file(path: &Path) -> Result<Self, VoucherKeysError> {
         Self::parse(SecretString::from(std::fs::read_to_string(path)?).expose_secret())
     }
 
-    /// Reads the text that [`generate_fleet_keys`] made.
+    /// Reads the text that [`super::generate_fleet_keys`] made.
     ///
     /// A pair has one key, or two during a rotation: the first is sealed with, both open.
     pub fn parse(text: &str) -> Result<Self, VoucherKeysError> {
-        let file: KeyFile = strict_json::from_slice(text.as_bytes())
-            .map_err(|error| VoucherKeysError::Malformed { line: error.line(), column: error.column() })?;
+        let file = KeyFile::parse(text)?;
         let mut keys: Vec<Key> = Vec::with_capacity(file.keys.len());
         for (index, entry) in file.keys.into_iter().enumerate() {
             let key = Key::read(entry, &file.service, &keys)
@@ -149,7 +150,7 @@ impl VoucherKeys {
         if voucher.issued_at > now + SKEW {
             return Err(VoucherError::NotYetValid);
         }
-        if voucher.expires_at + SKEW <= now {
+        if voucher.expires_at <= now - SKEW {
             return Err(VoucherError::Expired);
         }
         Ok(voucher)
@@ -194,7 +195,7 @@ impl Key {
         if before.iter().filter(|key| key.issuer == issuer && key.audience == audience).count() >= MAX_KEYS_PER_PAIR {
             return Err("the pair has more than two keys");
         }
-        let secret: SecretBytes =
+        let secret: SecretSlice<u8> =
             URL_SAFE_NO_PAD.decode(secret.expose_secret()).map_err(|_| "the secret is not base64url")?.into();
         if secret.expose_secret().len() < MIN_SECRET {
             return Err("the secret is shorter than 32 bytes");
@@ -205,67 +206,6 @@ impl Key {
     fn is_for(&self, voucher: &Voucher) -> bool {
         self.issuer == voucher.issuer && self.audience == voucher.audience
     }
-}
-
-/// Makes the keys of a fleet: one for every ordered pair of `services`. The result is, for each service, the text of the
-/// file that only this service may read.
-pub fn generate_fleet_keys(services: &[&str]) -> Result<BTreeMap<String, String>, KeyError> {
-    let mut files: BTreeMap<&str, KeyFile> =
-        services.iter().map(|&service| (service, KeyFile { service: service.to_owned(), keys: Vec::new() })).collect();
-    let names: Vec<&str> = files.keys().copied().collect();
-    for &issuer in &names {
-        for &audience in names.iter().filter(|&&audience| audience != issuer) {
-            let entry = KeyEntry::generate(issuer, audience)?;
-            for service in [issuer, audience] {
-                if let Some(file) = files.get_mut(service) {
-                    file.keys.push(entry.clone());
-                }
-            }
-        }
-    }
-    files
-        .into_iter()
-        .map(|(service, file)| {
-            let text = serde_json::to_string_pretty(&file).map_err(|_| KeyError::Invalid)?;
-            Ok((service.to_owned(), text))
-        })
-        .collect()
-}
-
-type SecretBytes = secrecy::SecretSlice<u8>;
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFile {
-    service: String,
-    keys: Vec<KeyEntry>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyEntry {
-    id: String,
-    issuer: String,
-    audience: String,
-    #[serde(serialize_with = "exposed")]
-    secret: SecretString,
-}
-
-impl KeyEntry {
-    fn generate(issuer: &str, audience: &str) -> Result<Self, KeyError> {
-        let mut secret = [0; MIN_SECRET];
-        rand::fill(&mut secret).map_err(|_| KeyError::Crypto)?;
-        Ok(Self {
-            id: taskman_ids::new_uuid().to_string(),
-            issuer: issuer.to_owned(),
-            audience: audience.to_owned(),
-            secret: URL_SAFE_NO_PAD.encode(secret).into(),
-        })
-    }
-}
-
-fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret.expose_secret())
 }
 
 /// The content of a voucher's text.
