@@ -240,3 +240,47 @@ fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<(), TokenError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use taskman_clock::ManualClock;
+    use taskman_ids::{CompanyId, RequestId, SessionId, UserId, new_uuid};
+
+    use super::*;
+    use crate::key::{Algorithm, SigningKey};
+
+    #[test]
+    fn a_token_is_remembered_when_it_was_found_good_and_not_before() {
+        let now = DateTime::from_timestamp(1_795_262_400, 0).unwrap();
+        let key = SigningKey::generate(Algorithm::Es256, now).unwrap();
+        let keys = KeySet::new();
+        let verifier =
+            TokenVerifier::new(keys.clone(), "i", "a", Arc::new(ManualClock::at(now)), RevocationList::new());
+        let token = key
+            .sign(&Claims {
+                issuer: "i".to_owned(),
+                audience: "a".to_owned(),
+                user: UserId::new(),
+                company: CompanyId::new(),
+                session: SessionId::new(),
+                email: "ada@example.com".to_owned(),
+                roles: Vec::new(),
+                iam_position: 0,
+                token: new_uuid(),
+                issued_at: now,
+                not_before: now,
+                expires_at: now + TimeDelta::minutes(15),
+                authenticated_at: now,
+            })
+            .unwrap();
+        let client = Client::unknown(RequestId::new());
+        let hash = memory::hash(&token);
+
+        assert_eq!(verifier.verify(&token, client.clone()).unwrap_err(), TokenError::UnknownKey);
+        assert!(verifier.memory.find(&hash).is_none());
+        keys.replace(vec![key.verifying_key().unwrap()]);
+        let first = verifier.verify(&token, client.clone()).unwrap();
+        assert!(verifier.memory.find(&hash).is_some());
+        assert_eq!(verifier.verify(&token, client).unwrap(), first);
+    }
+}
