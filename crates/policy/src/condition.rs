@@ -37,10 +37,10 @@ pub(crate) struct Position {
 impl Position {
     pub(crate) const START: Self = Self { line: 1, column: 1 };
 
-    /// Finds the place of a character, counted from 0.
-    fn of_character(source: &str, offset: usize) -> Self {
+    /// Finds the place of a byte, counted from 0.
+    fn of_byte(source: &str, offset: usize) -> Self {
         let mut place = Self::START;
-        for character in source.chars().take(offset) {
+        for (_, character) in source.char_indices().take_while(|(at, _)| *at < offset) {
             if character == '\n' {
                 place = Self { line: place.line + 1, column: 1 };
             } else {
@@ -48,12 +48,6 @@ impl Position {
             }
         }
         place
-    }
-
-    /// Finds the place of a byte, counted from 0.
-    fn of_byte(source: &str, offset: usize) -> Self {
-        let characters = source.char_indices().take_while(|(at, _)| *at < offset).count();
-        Self::of_character(source, characters)
     }
 }
 

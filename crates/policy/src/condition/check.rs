@@ -109,7 +109,7 @@ type Step = Result<(Kind, Type), ConditionError>;
 impl Checker<'_> {
     fn place(&self, expression: &IdedExpr) -> Position {
         let offset = self.places.offset_for(expression.id).map_or(0, |(start, _)| start);
-        Position::of_character(self.source, usize::try_from(offset).unwrap_or(0))
+        Position::of_byte(self.source, usize::try_from(offset).unwrap_or(0))
     }
 
     fn refuse<T>(&self, expression: &IdedExpr, message: impl Into<String>) -> Result<T, ConditionError> {

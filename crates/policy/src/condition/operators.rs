@@ -160,19 +160,16 @@ impl Order {
     }
 }
 
-/// Compares exactly: turning a large whole number into a double would round it.
+/// Compares as the reference implementations do: by rounding, except outside the range of whole numbers.
 fn compare_mixed(whole: i64, number: f64) -> Option<Ordering> {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    if number.is_nan() {
-        return None;
-    }
     if number >= LIMIT {
-        return Some(Ordering::Less);
+        Some(Ordering::Less)
+    } else if number < -LIMIT {
+        Some(Ordering::Greater)
+    } else {
+        #[expect(clippy::cast_precision_loss, reason = "rounding is what the references do")]
+        let rounded = whole as f64;
+        rounded.partial_cmp(&number)
     }
-    if number < -LIMIT {
-        return Some(Ordering::Greater);
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "the range was checked, and the fraction is compared next")]
-    let floor = number.floor() as i64;
-    Some(whole.cmp(&floor).then(if number.fract() == 0.0 { Ordering::Equal } else { Ordering::Less }))
 }

@@ -167,7 +167,7 @@ fn whatever_would_take_long_runs_out_of_fuel() {
         "(subject.roles + subject.roles + subject.roles).all(a, (subject.roles + subject.roles).all(b, a + b != ''))"
             .to_owned(),
         "subject.roles.all(a, resource.owner.contains('xxxxy') || true)".to_owned(),
-        "resource.owner.matches('(x+x+)+y') || true".to_owned(),
+        "subject.roles.all(a, resource.owner.matches('(x+x+)+y') || true)".to_owned(),
         "subject.roles.all(a, resource.labels.all(b, resource.labels == resource.labels))".to_owned(),
     ] {
         assert!(costs_too_much(&source), "{source}: {:?}", evaluate(&source));
