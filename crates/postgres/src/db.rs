@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Postgres};
+use taskman_resilience::deadline::{self, Deadline};
 
 use crate::migrate::{self, MigrateError};
 use crate::{Config, Error};
@@ -84,7 +85,7 @@ impl Db {
 
     async fn begin_on(&self, pool: &PgPool, begin: &'static str) -> Result<Transaction, Error> {
         let started = Instant::now();
-        let begun = match time_left() {
+        let begun = match deadline::current().map(Deadline::remaining) {
             Some(left) if left.is_zero() => return Err(Error::Timeout),
             Some(left) if left < self.0.config.statement_timeout() => {
                 // One round trip for both statements; at least 1 ms, because 0 would mean no limit.
@@ -159,10 +160,6 @@ impl Db {
             replica.pool.close().await;
         }
     }
-}
-
-fn time_left() -> Option<Duration> {
-    None
 }
 
 async fn ping(pool: &PgPool) -> Result<(), sqlx::Error> {
