@@ -89,7 +89,7 @@ impl Access {
     ) -> Result<Principal, Status> {
         match method.exposure() {
             Exposure::Public => Ok(Principal::Anonymous { client }),
-            Exposure::SelfService => Ok(Principal::User(self.authenticate(authorization, client).await?)),
+            Exposure::Self_ => Ok(Principal::User(self.authenticate(authorization, client).await?)),
             Exposure::Caller => {
                 let caller = self.authenticate(authorization, client).await?;
                 let resources = self.resources(method, message)?;
@@ -123,13 +123,13 @@ impl Access {
 
     async fn authenticate(&self, authorization: Option<&str>, client: Client) -> Result<Caller, Status> {
         let assembly = &self.0.assembly;
-        let token = bearer(authorization).ok_or_else(|| refused(&TokenError::Missing))?;
+        let token = bearer(authorization).ok_or_else(|| refused(TokenError::Missing))?;
         let mut verified = assembly.verifier.verify(token, client.clone());
         if let (Err(TokenError::UnknownKey), Some(issuer)) = (&verified, &assembly.issuer) {
             issuer.refresh_keys().await.map_err(|error| status::from_failure(&error))?;
             verified = assembly.verifier.verify(token, client);
         }
-        let verified = verified.map_err(|error| refused(&error))?;
+        let verified = verified.map_err(refused)?;
         let span = Span::current();
         span.record("user_id", tracing::field::display(verified.caller.user));
         span.record("company_id", tracing::field::display(verified.caller.company));
@@ -146,7 +146,7 @@ impl Access {
         };
         match issuer.session_is_open(caller).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(refused(&TokenError::Revoked)),
+            Ok(false) => Err(refused(TokenError::Revoked)),
             Err(error) => Err(status::from_failure(&error)),
         }
     }
@@ -183,8 +183,8 @@ fn bearer(authorization: Option<&str>) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
-fn refused(error: &TokenError) -> Status {
-    status::from_failure(error)
+fn refused(error: TokenError) -> Status {
+    status::from_failure(&error)
 }
 
 /// Why [`Access::require`] did not let a call go on.

@@ -79,13 +79,12 @@ where
 async fn enforce(access: &Access, mut request: Request<Body>) -> Result<Request<Body>, Status> {
     let Some(method) = access.methods().get(request.uri().path()).cloned() else { return Ok(request) };
     let voucher = request.headers_mut().remove(VOUCHER_HEADER);
-    let principal = match voucher {
-        Some(voucher) => believe(access, &method, voucher.to_str().unwrap_or_default())?,
-        None => {
-            let (checked, principal) = check(access, &method, request).await?;
-            request = checked;
-            principal
-        }
+    let principal = if let Some(voucher) = voucher {
+        believe(access, &method, voucher.to_str().unwrap_or_default())?
+    } else {
+        let (checked, principal) = check(access, &method, request).await?;
+        request = checked;
+        principal
     };
     Span::current().record("request_id", tracing::field::display(principal.client().request_id));
     if let Some(caller) = principal.caller() {
@@ -106,8 +105,7 @@ fn believe(access: &Access, method: &Method, text: &str) -> Result<Principal, St
         (Exposure::Fleet, Principal::Service { name, .. }) => {
             *name == voucher.issuer && method.rules.fleet_callers.contains(&voucher.issuer)
         }
-        (Exposure::Public, _) => voucher.issuer == GATEWAY,
-        (Exposure::SelfService | Exposure::Caller, Principal::User(_)) => voucher.issuer == GATEWAY,
+        (Exposure::Public, _) | (Exposure::Self_ | Exposure::Caller, Principal::User(_)) => voucher.issuer == GATEWAY,
         _ => false,
     };
     if allowed {

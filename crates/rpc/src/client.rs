@@ -109,8 +109,7 @@ impl Service<Request<Body>> for Channel {
         if let Err(refused) = self.prepare(&mut request) {
             return Box::pin(async move { Ok(refused.into_http()) });
         }
-        let call = self.inner.call(request);
-        Box::pin(async move { call.await.map_err(Into::into) })
+        Box::pin(self.inner.call(request))
     }
 }
 

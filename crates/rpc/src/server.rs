@@ -109,7 +109,7 @@ where
 {
     let started = Instant::now();
     // The label is from our own table, so that nobody can make metrics of arbitrary paths.
-    let label = method.as_ref().map_or_else(|| "other".to_owned(), |method| method.path.clone());
+    let label = method.as_ref().map_or("unknown", |method| method.path.trim_start_matches('/')).to_owned();
     let response = match admit(&layer, method.as_deref()) {
         Err(refused) => refused.into_http(),
         Ok(_permit) => within_deadline(inner, &layer, request).await,
@@ -118,7 +118,7 @@ where
     let span = Span::current();
     let ended = move |code: Code| {
         let _entered = span.enter();
-        metric::request(service, &label, code, started.elapsed());
+        metric::request(service, &label, status::code_name(code), started.elapsed());
         let duration_ms = started.elapsed().as_millis();
         tracing::debug!(duration_ms, rpc.code = ?code, "request ended");
     };
@@ -172,7 +172,7 @@ fn make_span<B>(service: &'static str, method: Option<&Method>, request: &Reques
     let span = tracing::info_span!(
         "request",
         service,
-        otel.name = method.map_or("other", |method| method.path.trim_start_matches('/')),
+        otel.name = method.map_or("unknown", |method| method.path.trim_start_matches('/')),
         otel.kind = "server",
         rpc.system = "grpc",
         request_id = field::Empty,

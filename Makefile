@@ -1,0 +1,58 @@
+# One command per target; `make` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# What `make test` hands on to cargo, such as ARGS='-p taskman-task'.
+ARGS ?= --workspace
+# How `make dev` starts: empty for child processes, `docker` for docker compose.
+DEV ?=
+
+CARGO ?= cargo
+STACK = $(CARGO) run --quiet -p taskman-devstack --bin devstack --
+
+.PHONY: help setup dev demo test lint fmt bench stack images docs clean-dev
+
+help: ## Lists the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Installs what is missing: PostgreSQL, Redis, RabbitMQ and a C compiler
+	@scripts/setup
+
+dev: ## Runs the whole fleet here until Ctrl-C (DEV=docker: in containers)
+ifeq ($(DEV),docker)
+	docker compose -f docker-compose.dev.yml up --build
+else
+	@$(MAKE) --no-print-directory setup
+	$(CARGO) run --quiet -p taskman-taskman --bin taskman -- up
+endif
+
+demo: ## Plays an afternoon of a company against the running fleet
+	$(CARGO) run --quiet -p taskman-taskman --bin taskman -- demo
+
+test: setup ## Runs every test on private servers (ARGS='-p taskman-task' for one crate)
+	$(CARGO) build --quiet -p taskman-devstack
+	$(STACK) exec --profile test --dir .dev/test -- $(CARGO) test $(ARGS)
+
+stack: setup ## Keeps the servers of the tests running until Ctrl-C, for `cargo test` by hand
+	$(STACK) up --dir .dev/stack
+
+lint: ## Checks formatting, lints and documentation; warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+fmt: ## Formats the code
+	$(CARGO) fmt --all
+
+bench: setup ## Measures the fleet against a bare echo, as ratios
+	$(CARGO) build --release --quiet -p taskman-taskman --bin taskman
+	$(CARGO) run --release --quiet -p taskman-taskman --bin taskman -- bench
+
+docs: ## Builds the documentation of the crates
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+images: ## Builds a container image for each service
+	@for service in authentication authorization user iam-admin task audit notification gateway; do \
+	  docker build --build-arg SERVICE=$$service -t taskman/$$service:dev . || exit 1; done
+
+clean-dev: ## Removes the data of `make dev` and of the tests
+	rm -rf .dev
