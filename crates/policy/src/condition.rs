@@ -13,6 +13,7 @@ mod functions;
 pub mod limits;
 mod node;
 mod operators;
+mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

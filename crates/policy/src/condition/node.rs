@@ -48,6 +48,37 @@ pub(crate) enum Kind {
     Loop(Box<Loop>),
 }
 
+impl Node {
+    /// Tells whether the value depends on which resource is asked about, its type aside.
+    pub(crate) fn reads_resource(&self) -> bool {
+        match &self.kind {
+            Kind::Resource(..) | Kind::HasResource(_) | Kind::ResourceId | Kind::HasResourceId => true,
+            Kind::Literal(_)
+            | Kind::Subject(_)
+            | Kind::ResourceType
+            | Kind::Action
+            | Kind::RequestTime
+            | Kind::Context
+            | Kind::Local(_)
+            | Kind::HasSubject(_) => false,
+            Kind::HasKey(operand, _) | Kind::Select(operand, _) | Kind::Not(operand) | Kind::Negate(operand) => {
+                operand.reads_resource()
+            }
+            Kind::Matches(text, _) => text.reads_resource(),
+            Kind::Index(one, other) | Kind::And(one, other) | Kind::Or(one, other) | Kind::Binary(_, one, other) => {
+                one.reads_resource() || other.reads_resource()
+            }
+            Kind::If(condition, yes, no) => condition.reads_resource() || yes.reads_resource() || no.reads_resource(),
+            Kind::Call(_, nodes) | Kind::List(nodes) => nodes.iter().any(Self::reads_resource),
+            Kind::Map(entries) => entries.iter().any(|(key, value)| key.reads_resource() || value.reads_resource()),
+            Kind::Loop(inner) => {
+                let filtered = inner.filter.as_ref().is_some_and(Self::reads_resource);
+                filtered || inner.range.reads_resource() || inner.body.reads_resource()
+            }
+        }
+    }
+}
+
 /// A regular expression, and what matching one byte costs.
 #[derive(Debug)]
 pub(crate) struct Pattern {

@@ -41,7 +41,7 @@ impl Segment {
     }
 
     /// Tells whether this segment of a pattern matches `text` of a request.
-    pub(super) fn matches(&self, text: &str, subject: Option<&Substitution>) -> bool {
+    pub(crate) fn matches(&self, text: &str, subject: Option<&Substitution>) -> bool {
         match self {
             Self::Any => true,
             Self::Literal(literal) => **literal == *text,

@@ -221,7 +221,7 @@ fn naive(policies: &[(PolicySource, BTreeSet<u128>)], attributes: &Attributes<'_
     if granted && !refused { Outcome::Allow } else { Outcome::Deny }
 }
 
-fn policies() -> impl Strategy<Value = Vec<(PolicySource, BTreeSet<u128>)>> {
+pub(crate) fn policies() -> impl Strategy<Value = Vec<(PolicySource, BTreeSet<u128>)>> {
     let conditions = vec![
         None,
         None,
@@ -235,6 +235,9 @@ fn policies() -> impl Strategy<Value = Vec<(PolicySource, BTreeSet<u128>)>> {
         Some("!has(resource.parent_id) && subject.location == 'x'"),
         Some("context.level == '3' && resource.status != 'todo'"),
         Some("int(context.level) > 2"),
+        Some("resource.status in ['todo', 'review'] ? resource.owner != subject.id : resource.billable"),
+        Some("!(resource.status == 'todo') || !resource.billable"),
+        Some("resource.status.startsWith('to')"),
     ];
     let patterns = |patterns: Vec<&'static str>| {
         proptest::collection::vec(proptest::sample::select(patterns).prop_map(str::to_owned), 1..3)
@@ -268,7 +271,7 @@ fn policies() -> impl Strategy<Value = Vec<(PolicySource, BTreeSet<u128>)>> {
     })
 }
 
-fn subjects() -> impl Strategy<Value = SubjectFacts> {
+pub(crate) fn subjects() -> impl Strategy<Value = SubjectFacts> {
     let names = [(1, "developer"), (2, "admin"), (3, "viewer")];
     proptest::collection::vec((proptest::sample::select(names.to_vec()), proptest::option::of(-1_i64..2)), 0..4)
         .prop_map(|held| {
@@ -281,7 +284,7 @@ fn subjects() -> impl Strategy<Value = SubjectFacts> {
         })
 }
 
-fn resources() -> impl Strategy<Value = BTreeMap<String, Value>> {
+pub(crate) fn resources() -> impl Strategy<Value = BTreeMap<String, Value>> {
     let attribute = prop_oneof![
         Just(("owner", Value::from(uuid(7).to_string()))),
         Just(("owner", Value::from("somebody else"))),
@@ -295,7 +298,7 @@ fn resources() -> impl Strategy<Value = BTreeMap<String, Value>> {
         .prop_map(|pairs| pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-fn build(policies: &[(PolicySource, BTreeSet<u128>)]) -> CompanySnapshot {
+pub(crate) fn build(policies: &[(PolicySource, BTreeSet<u128>)]) -> CompanySnapshot {
     let attached: Vec<Vec<u128>> = policies.iter().map(|(_, roles)| roles.iter().copied().collect()).collect();
     snapshot(policies.iter().zip(&attached).map(|((source, _), roles)| (source.clone(), roles.as_slice())).collect())
 }

@@ -7,4 +7,5 @@ mod decisions;
 mod hostile_conditions;
 mod oracle;
 mod patterns;
+mod plans;
 mod scale;
