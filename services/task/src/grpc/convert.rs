@@ -1,0 +1,7 @@
+//! Conversions between proto messages and the service's own types.
+
+mod reply;
+mod request;
+
+pub(super) use reply::resource_attributes;
+pub(super) use request::{project_id, task_id};

@@ -1,0 +1,3 @@
+//! Work that time asks for.
+
+pub(crate) mod count_active_tasks;
