@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use taskman_errors::{Failure, Kind};
 use taskman_ids::{CompanyId, EventId, RequestId, SessionId, UserId};
 
 use crate::{Actor, Event, Exchange, Origin};
@@ -117,6 +118,16 @@ pub enum Malformed {
         #[source]
         source: serde_json::Error,
     },
+}
+
+impl Failure for Malformed {
+    fn kind(&self) -> Kind {
+        Kind::Invalid
+    }
+
+    fn reason(&self) -> &'static str {
+        "EVENT_MALFORMED"
+    }
 }
 
 impl Envelope {
