@@ -101,10 +101,9 @@ fn pause(policy: &RetryPolicy, retries: u32, error: &impl Transient) -> Option<D
         return None;
     }
     let pause = wanted.max(ceiling.mul_f64(rand::random_range(0.0..=1.0)));
-    let in_time = deadline::current().and_then(deadline::Deadline::for_next_hop).map(|last| last.remaining() > pause);
-    match (deadline::current(), in_time) {
-        (None, _) | (Some(_), Some(true)) => Some(pause),
-        (Some(_), _) => None,
+    match deadline::current() {
+        None => Some(pause),
+        Some(deadline) => deadline.for_next_hop().filter(|last| last.remaining() > pause).map(|_| pause),
     }
 }
 

@@ -99,7 +99,7 @@ pub struct Telemetry {
 ///
 /// # Errors
 ///
-/// [`Error::AlreadyInstalled`] on a second call; the other errors leave nothing installed.
+/// [`Error::AlreadyInstalled`] on a second call. Wrong options are told before anything is installed.
 pub fn install(options: Options) -> Result<Telemetry, Error> {
     let filter = EnvFilter::try_new(&options.log_level)?;
     let provider = trace::provider(&options)?;
@@ -146,16 +146,14 @@ fn install_globals<W>(
 where
     W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
-    if tracing::dispatcher::has_been_set() {
-        return Err(Error::AlreadyInstalled);
-    }
-    let (metrics, upkeep) = metric::install(process)?;
+    let recorder = metric::Recorder::build()?;
     tracing_subscriber::registry()
         .with(filter)
         .with(LogLayer::new(style, writer))
         .with(trace::layer(provider))
         .try_init()
         .map_err(|_| Error::AlreadyInstalled)?;
+    let (metrics, upkeep) = recorder.install(process)?;
     // A second provider is refused and the first one stays, which is as well: they are the same.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Ok((metrics, upkeep))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use self::error_rate::{Rates, Tallying};
 pub(crate) use self::upkeep::Upkeep;
@@ -53,12 +53,16 @@ pub fn http_request(method: &'static str, endpoint: &str, status: u16, duration:
 
 /// Renders the metrics of the process.
 #[derive(Clone)]
-pub struct MetricsHandle(PrometheusHandle);
+pub struct MetricsHandle {
+    prometheus: PrometheusHandle,
+    rates: Arc<Rates>,
+}
 
 impl MetricsHandle {
     /// Renders every metric in the text format of Prometheus.
     pub fn render(&self) -> String {
-        self.0.render()
+        self.rates.publish();
+        self.prometheus.render()
     }
 
     /// Renders the metrics that belong to `service` or to no service.
@@ -68,7 +72,7 @@ impl MetricsHandle {
     pub fn render_for(&self, service: &str) -> String {
         let own = format!("service=\"{service}\"");
         let belongs = |line: &&str| line.starts_with('#') || !line.contains("service=\"") || line.contains(&own);
-        self.0.render().split_inclusive('\n').filter(|line| belongs(line)).collect()
+        self.render().split_inclusive('\n').filter(|line| belongs(line)).collect()
     }
 }
 
@@ -78,16 +82,27 @@ impl std::fmt::Debug for MetricsHandle {
     }
 }
 
-/// Installs the recorder and starts its upkeep, which labels the gauges of the process with `process`.
-pub(crate) fn install(process: String) -> Result<(MetricsHandle, Upkeep), Error> {
-    let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
-    let handle = recorder.handle();
-    let rates = Arc::new(Rates::default());
-    let tallying = Tallying::new(recorder, Arc::clone(&rates));
-    metrics::set_global_recorder(tallying).map_err(|_| Error::AlreadyInstalled)?;
-    describe();
-    let upkeep = Upkeep::start(handle.clone(), rates, process)?;
-    Ok((MetricsHandle(handle), upkeep))
+/// A recorder that is built and not yet installed.
+pub(crate) struct Recorder {
+    tallying: Tallying<PrometheusRecorder>,
+    handle: MetricsHandle,
+}
+
+impl Recorder {
+    /// Builds the recorder.
+    pub(crate) fn build() -> Result<Self, Error> {
+        let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
+        let handle = MetricsHandle { prometheus: recorder.handle(), rates: Arc::default() };
+        Ok(Self { tallying: Tallying::new(recorder, Arc::clone(&handle.rates)), handle })
+    }
+
+    /// Installs it for the process and starts its upkeep, which labels the gauges of the process with `process`.
+    pub(crate) fn install(self, process: String) -> Result<(MetricsHandle, Upkeep), Error> {
+        metrics::set_global_recorder(self.tallying).map_err(|_| Error::AlreadyInstalled)?;
+        describe();
+        let upkeep = Upkeep::start(self.handle.clone(), process)?;
+        Ok((self.handle, upkeep))
+    }
 }
 
 fn describe() {

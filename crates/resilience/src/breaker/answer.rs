@@ -49,7 +49,7 @@ where
             }
             Some(Err(error)) => {
                 let error = error.into();
-                this.permit.settle(verdict::of_error(error.as_ref()));
+                this.permit.settle(verdict::of_break(error.as_ref()));
                 Some(Err(error))
             }
             None => {

@@ -47,6 +47,17 @@ pub(super) fn of_error(error: &(dyn Error + 'static)) -> Outcome {
     Outcome::Lost
 }
 
+/// Judges an error that ends the body of an answer: the peer was there and broke off.
+///
+/// It is not counted as nobody being there: one replica that restarts breaks off all its streams at once, while the
+/// others behind the same channel are well.
+pub(super) fn of_break(error: &(dyn Error + 'static)) -> Outcome {
+    match error.downcast_ref::<Status>() {
+        Some(status) if status.code() == Code::Cancelled => Outcome::Passed,
+        _ => Outcome::Failed,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -80,8 +91,11 @@ mod tests {
 
     #[test]
     fn a_wrapped_status_is_found_behind_its_wrapper() {
-        let wrapped = std::io::Error::other(Status::not_found("x"));
-        assert_eq!(of_error(&wrapped), Outcome::Passed);
+        #[derive(Debug, thiserror::Error)]
+        #[error("wrapped")]
+        struct Wrapped(#[source] Status);
+        assert_eq!(of_error(&Wrapped(Status::not_found("x"))), Outcome::Passed);
+        assert_eq!(of_error(&Wrapped(Status::unavailable("x"))), Outcome::Failed);
         assert_eq!(of_error(&std::io::Error::other("reset")), Outcome::Lost);
     }
 }

@@ -7,6 +7,12 @@ fn quick() -> Settings {
     Settings { shortest_wait: wait, longest_wait: wait, abandoned_after: Duration::ZERO, ..Settings::default() }
 }
 
+/// Stays open for as long as a test may take.
+fn lasting() -> Settings {
+    let wait = Duration::from_mins(10);
+    Settings { shortest_wait: wait, longest_wait: wait, ..Settings::default() }
+}
+
 fn circuit(settings: Settings) -> Arc<Circuit> {
     Circuit::new("task", "user", settings)
 }
@@ -36,19 +42,19 @@ fn first_probe(circuit: &Arc<Circuit>) -> Permit {
 
 #[test]
 fn half_of_twenty_calls_failing_opens_it() {
-    let circuit = circuit(Settings::default());
+    let circuit = circuit(lasting());
     repeat(&circuit, 10, Outcome::Passed);
     repeat(&circuit, 9, Outcome::Failed);
     assert_eq!(circuit.state(), State::Closed, "nineteen calls are too few to judge");
     call(&circuit, Outcome::Failed);
     assert_eq!(circuit.state(), State::Open);
     let wait = circuit.admit(Outcome::Failed).expect_err("an open circuit refuses");
-    assert!(wait <= Duration::from_millis(500) && wait >= Duration::from_millis(50), "{wait:?}");
+    assert!(wait <= Duration::from_mins(10) && wait >= Duration::from_mins(1), "{wait:?}");
 }
 
 #[test]
 fn fewer_failures_than_half_leave_it_closed() {
-    let circuit = circuit(Settings::default());
+    let circuit = circuit(lasting());
     for _ in 0..50 {
         repeat(&circuit, 2, Outcome::Passed);
         call(&circuit, Outcome::Failed);
@@ -58,7 +64,7 @@ fn fewer_failures_than_half_leave_it_closed() {
 
 #[test]
 fn nobody_there_five_times_in_a_row_opens_it_at_once() {
-    let circuit = circuit(Settings::default());
+    let circuit = circuit(lasting());
     repeat(&circuit, 4, Outcome::Lost);
     call(&circuit, Outcome::Failed);
     repeat(&circuit, 4, Outcome::Lost);
@@ -69,7 +75,7 @@ fn nobody_there_five_times_in_a_row_opens_it_at_once() {
 
 #[test]
 fn slow_answers_open_it_as_well() {
-    let circuit = circuit(Settings { slow_after: Some(Duration::ZERO), ..Settings::default() });
+    let circuit = circuit(Settings { slow_after: Some(Duration::ZERO), ..lasting() });
     repeat(&circuit, 19, Outcome::Passed);
     assert_eq!(circuit.state(), State::Closed);
     call(&circuit, Outcome::Passed);
@@ -139,4 +145,25 @@ fn giving_up_an_answer_that_has_begun_is_no_failure() {
         circuit.admit(Outcome::Failed).expect("closed").answered();
     }
     assert_eq!(circuit.state(), State::Closed);
+}
+
+#[test]
+fn every_change_of_state_is_one_log_line_and_the_gauge_shows_the_last() {
+    let telemetry = taskman_telemetry::install_for_tests();
+    let circuit = Circuit::new("task", "changing", quick());
+    repeat(&circuit, 5, Outcome::Lost);
+    for _ in 0..3 {
+        first_probe(&circuit).settle(Outcome::Passed);
+    }
+    repeat(&circuit, 5, Outcome::Lost);
+    let lines = telemetry.logs().into_iter().filter(|line| line.contains(r#""breaker.peer":"changing""#));
+    let changes: Vec<String> = lines.filter_map(|line| Some(line.split_once("breaker.from")?.1.to_owned())).collect();
+    let expected = ["closed,open", "open,half-open", "half-open,closed", "closed,open"];
+    assert_eq!(changes.len(), expected.len(), "{changes:?}");
+    for (change, expected) in changes.iter().zip(expected) {
+        let (from, to) = expected.split_once(',').expect("two states");
+        assert!(change.starts_with(&format!(r#"":"{from}","breaker.to":"{to}""#)), "{change} is not {expected}");
+    }
+    let metrics = telemetry.render_metrics();
+    assert!(metrics.contains(r#"taskman_breaker_state{service="task",peer="changing"} 2"#), "{metrics}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
@@ -27,36 +27,52 @@ struct Service {
 }
 
 impl Rates {
-    /// Sets the gauges from what was counted within the last rounds.
+    /// Sets the gauges to the rates as they are now.
     pub(super) fn publish(&self) {
-        for (service, rate) in self.advance() {
+        for (service, rate) in self.now() {
             metrics::gauge!(ERROR_RATE, "service" => service).set(rate);
         }
     }
 
-    fn advance(&self) -> Vec<(String, f64)> {
-        let mut services = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        services.iter_mut().map(|(name, service)| (name.clone(), service.advance())).collect()
+    /// Ends a round: what was counted before the last twelve of them is forgotten.
+    pub(super) fn advance(&self) {
+        for service in self.lock().values_mut() {
+            let totals = service.totals();
+            service.history.push_back(totals);
+            if service.history.len() > ROUNDS {
+                service.history.pop_front();
+            }
+        }
+    }
+
+    fn now(&self) -> Vec<(String, f64)> {
+        self.lock().iter().map(|(name, service)| (name.clone(), service.rate())).collect()
     }
 
     fn counters(&self, service: &str) -> (Arc<AtomicU64>, Arc<AtomicU64>) {
-        let mut services = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut services = self.lock();
         if !services.contains_key(service) {
             services.insert(service.to_owned(), Service::default());
         }
         services.get(service).map(|known| (Arc::clone(&known.calls), Arc::clone(&known.faults))).unwrap_or_default()
     }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Service>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Service {
-    fn advance(&mut self) -> f64 {
-        let now = (self.calls.load(Ordering::Relaxed), self.faults.load(Ordering::Relaxed));
-        let before = self.history.front().copied().unwrap_or_default();
-        self.history.push_back(now);
-        if self.history.len() > ROUNDS {
-            self.history.pop_front();
-        }
-        share(now.1.saturating_sub(before.1), now.0.saturating_sub(before.0))
+    fn totals(&self) -> (u64, u64) {
+        (self.calls.load(Ordering::Relaxed), self.faults.load(Ordering::Relaxed))
+    }
+
+    fn rate(&self) -> f64 {
+        let (calls, faults) = self.totals();
+        // A service with less than a full history has counted from nothing.
+        let before = if self.history.len() < ROUNDS { None } else { self.history.front() };
+        let (calls_before, faults_before) = before.copied().unwrap_or_default();
+        share(faults.saturating_sub(faults_before), calls.saturating_sub(calls_before))
     }
 }
 
@@ -171,16 +187,17 @@ mod tests {
     fn only_our_own_faults_raise_the_rate_of_their_service() {
         let rates =
             rates_after(&[("task", "OK", 6), ("task", "NOT_FOUND", 2), ("task", "INTERNAL", 2), ("user", "OK", 1)]);
-        assert_eq!(rates.advance(), [("task".to_owned(), 0.2), ("user".to_owned(), 0.0)]);
+        assert_eq!(rates.now(), [("task".to_owned(), 0.2), ("user".to_owned(), 0.0)]);
     }
 
     #[test]
     fn faults_are_forgotten_after_a_minute() {
         let rates = rates_after(&[("task", "UNAVAILABLE", 3)]);
         for _ in 0..ROUNDS {
-            assert_eq!(rates.advance(), [("task".to_owned(), 1.0)]);
+            assert_eq!(rates.now(), [("task".to_owned(), 1.0)]);
+            rates.advance();
         }
-        assert_eq!(rates.advance(), [("task".to_owned(), 0.0)]);
+        assert_eq!(rates.now(), [("task".to_owned(), 0.0)]);
     }
 
     #[test]
@@ -191,6 +208,6 @@ mod tests {
                 metric::http_request("GET", "/api/v1/tasks", status, Duration::ZERO);
             }
         });
-        assert_eq!(rates.advance(), [("gateway".to_owned(), 0.25)]);
+        assert_eq!(rates.now(), [("gateway".to_owned(), 0.25)]);
     }
 }

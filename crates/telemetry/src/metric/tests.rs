@@ -5,10 +5,9 @@ use crate::{Error, Options, install, install_for_tests};
 
 /// A recorder of the test's own, so that other tests do not count into it.
 fn rendered(work: impl FnOnce()) -> MetricsHandle {
-    let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("valid buckets").build_recorder();
-    let handle = recorder.handle();
-    metrics::with_local_recorder(&recorder, work);
-    MetricsHandle(handle)
+    let recorder = Recorder::build().expect("valid buckets");
+    metrics::with_local_recorder(&recorder.tallying, work);
+    recorder.handle
 }
 
 #[test]
@@ -50,6 +49,15 @@ fn an_admin_port_shows_its_own_service_and_what_belongs_to_none() {
     assert!(text.contains(r#"service="task""#) && text.contains("http_requests_total{"));
     assert!(!text.contains(r#"service="user""#));
     assert!(metrics.render().contains(r#"service="user""#));
+}
+
+#[test]
+fn the_error_rate_shows_with_the_first_scrape() {
+    let telemetry = install_for_tests();
+    request("audit", "Search", "OK", Duration::ZERO);
+    request("audit", "Search", "INTERNAL", Duration::ZERO);
+    let text = telemetry.render_metrics();
+    assert!(text.contains(r#"taskman_error_rate{service="audit"} 0.5"#), "{text}");
 }
 
 #[test]

@@ -1,14 +1,10 @@
 //! The thread that keeps the metrics: it empties histograms nobody scrapes and reads what the process uses.
 
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use metrics_exporter_prometheus::PrometheusHandle;
-
-use super::error_rate::Rates;
-use super::{CPU, MEMORY};
+use super::{CPU, MEMORY, MetricsHandle};
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -21,7 +17,7 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(super) fn start(handle: PrometheusHandle, rates: Arc<Rates>, process: String) -> Result<Self, std::io::Error> {
+    pub(super) fn start(metrics: MetricsHandle, process: String) -> Result<Self, std::io::Error> {
         let (stop, stopped) = sync_channel::<()>(1);
         let collector = metrics_process::Collector::default();
         collector.describe();
@@ -30,8 +26,8 @@ impl Upkeep {
         collector.collect();
         thread::Builder::new().name("metrics".to_owned()).spawn(move || {
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                handle.run_upkeep();
-                rates.publish();
+                metrics.prometheus.run_upkeep();
+                metrics.rates.advance();
                 usage.publish();
                 collector.collect();
             }
