@@ -100,7 +100,7 @@ fn a_filter_that_would_be_large_is_opaque() {
         let tests: Vec<String> = (0..45).map(|status| format!("resource.status == '{number}-{status}'")).collect();
         PolicySource { condition: Some(tests.join(" || ")), ..policy(number) }
     };
-    let planned = |count| {
+    let planned = |count: u128| {
         let sources = (10..10 + count).map(|number| (source(number), [0].as_slice())).collect();
         tasks(&snapshot(sources), &subject(&[]))
     };
