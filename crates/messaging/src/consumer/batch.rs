@@ -66,7 +66,7 @@ async fn apply_batch(consumer: &Consumer, batch: Vec<Delivery>, stop: &Cancellat
     }
     // Ranges that are still to be applied, the first on top, so that messages are settled in the order of their tags and
     // one acknowledgement covers a range.
-    let mut ranges: Vec<Range<usize>> = Vec::from([0..readable.len()]);
+    let mut ranges: Vec<Range<usize>> = std::iter::once(0..readable.len()).collect();
     while let Some(range) = ranges.pop() {
         let Some((last, _)) = readable[range.clone()].last() else { continue };
         match try_range(consumer, &readable[range.clone()], stop).await {

@@ -65,8 +65,13 @@ impl Outcome {
     }
 }
 
+/// What the broker said to one event.
 enum Sent {
-    Confirmed(Confirmation),
+    /// It answered: whether the event is stored, and which event it has returned.
+    Answered {
+        stored: bool,
+        returned: Option<Uuid>,
+    },
     Broken(Broken),
     NotTried,
 }
@@ -122,7 +127,7 @@ impl Line {
         let publish =
             async { self.channel.basic_publish(exchange, key, options, &row.payload, properties).await?.await };
         let sent = match tokio::time::timeout(timeout, publish.instrument(span)).await {
-            Ok(Ok(confirmation)) => Sent::Confirmed(confirmation),
+            Ok(Ok(confirmation)) => answer(confirmation),
             Ok(Err(error)) => Sent::Broken(Broken::Failed(error)),
             Err(_) => Sent::Broken(Broken::TimedOut),
         };
@@ -131,6 +136,15 @@ impl Line {
         }
         (row, sent)
     }
+}
+
+fn answer(confirmation: Confirmation) -> Sent {
+    let stored = confirmation.is_ack();
+    let returned = confirmation.take_message().and_then(|message| {
+        let id = message.delivery.properties.message_id().as_ref()?;
+        Uuid::try_parse(id.as_str()).ok()
+    });
+    Sent::Answered { stored, returned }
 }
 
 /// Sorts the events of a batch by their fate.
@@ -148,12 +162,8 @@ fn sort_out(sent: Vec<(Row, Sent)>) -> Outcome {
                 outcome.unknown.push(row.id);
                 outcome.broken.get_or_insert(broken);
             }
-            Sent::Confirmed(confirmation) => {
-                let stored = confirmation.is_ack();
-                if let Some(message) = confirmation.take_message() {
-                    let id = message.delivery.properties.message_id().as_ref();
-                    returned.extend(id.and_then(|id| Uuid::try_parse(id.as_str()).ok()));
-                }
+            Sent::Answered { stored, returned: id } => {
+                returned.extend(id);
                 answered.push((row, stored));
             }
         }
