@@ -15,7 +15,6 @@ use tonic_health::server::HealthReporter;
 
 use crate::jobs::Tasks;
 use crate::parts::Check;
-use crate::process::Process;
 
 /// How often the checks are made.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -83,7 +82,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     readiness: Readiness,
     tasks: Tasks,
-    process: Process,
+    metrics: impl Fn() -> String + Clone + Send + Sync + 'static,
     stop: CancellationToken,
 ) {
     let live = move || {
@@ -95,7 +94,7 @@ pub(crate) async fn serve(
         async move { answer(ready, "not ready") }
     };
     let metrics = move || {
-        let text = (process.metrics)();
+        let text = metrics();
         async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response() }
     };
     let router = Router::new()

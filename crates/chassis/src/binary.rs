@@ -47,9 +47,9 @@ fn run<S: Service>(arguments: &Arguments) -> anyhow::Result<bool> {
 }
 
 async fn serve<S: Service>(config: Config<S::Config>) -> anyhow::Result<bool> {
-    let telemetry = std::sync::Arc::new(install_telemetry(S::NAME, &config.telemetry)?);
-    let rendered = std::sync::Arc::clone(&telemetry);
-    let process = Process::new(move || rendered.render_metrics());
+    let telemetry = install_telemetry(S::NAME, &config.telemetry)?;
+    let metrics = telemetry.metrics();
+    let process = Process::new(move |service| metrics.render_for(service));
     let listeners = Listeners::bind(S::NAME, &config.server).await?;
     let running = start::<S>(config, listeners, process).await?;
     told_to_stop().await?;

@@ -214,6 +214,8 @@ fn content(error: config::ConfigError) -> ConfigError {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[derive(Debug, Clone, Default, Deserialize)]
@@ -251,7 +253,6 @@ mod tests {
         let path = folder.path().join("secret");
         std::fs::write(&path, "postgres://u:hunter2@h/db\n").unwrap();
         let config = load(None, &[("TASKMAN__DATABASE__URL_FILE", path.to_str().unwrap())]).unwrap();
-        use secrecy::ExposeSecret as _;
         assert_eq!(config.database.url.expose_secret(), "postgres://u:hunter2@h/db");
         assert!(!format!("{config:?}").contains("hunter2"));
     }

@@ -142,7 +142,7 @@ impl Kit {
 
     /// Returns what seals page tokens: for this service's lists, valid on every replica.
     pub fn page_tokens(&self) -> anyhow::Result<taskman_paging::TokenSealer> {
-        Ok(taskman_paging::TokenSealer::new(&self.derive_key("page-tokens")?))
+        Ok(taskman_paging::TokenSealer::new(&self.derive_key("page-tokens")?, None))
     }
 }
 

@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use secrecy::{ExposeSecret as _, SecretSlice};
 use taskman_access::{Access, AccessLayer, Assembly, Issuer, RemoteDecide};
+use taskman_cache::Cache;
 use taskman_identity::{KeySet, RevocationList, TokenVerifier, VerifyingKey, VoucherKeys};
+use taskman_limits::Limiter;
 use taskman_messaging::Relay;
 use taskman_postgres::Db;
 use taskman_rpc::client::Origin;
@@ -112,7 +114,7 @@ pub async fn start<S: Service>(
     listeners: Listeners,
     process: Process,
 ) -> anyhow::Result<Running> {
-    let span = tracing::info_span!(parent: None, "service", service = S::NAME);
+    let span = taskman_telemetry::service_span(S::NAME);
     start_within::<S>(config, listeners, process, span.clone()).instrument(span).await
 }
 
@@ -125,7 +127,7 @@ async fn start_within<S: Service>(
     let tokens = Tokens::default();
     let db = database::<S>(&config).await?;
     let relay = match &db {
-        Some(db) => Some(Relay::new(db.clone(), config.rabbitmq.clone(), S::NAME, Arc::clone(&process.clock))),
+        Some(db) => Some(Relay::new(db.clone(), config.rabbitmq.clone(), S::NAME)),
         None => None,
     };
     let (kit, followers) = kit::<S>(&config, &process, db.clone(), relay.as_ref(), &tokens)?;
@@ -156,8 +158,10 @@ async fn start_within<S: Service>(
         tokens.stopping.clone(),
     );
     tasks.spawn("readiness", checks);
+    let render = Arc::clone(&process.metrics);
+    let metrics = move || render(S::NAME);
     let admin_port =
-        admin::serve(listeners.admin, readiness.clone(), tasks.clone(), process.clone(), tokens.relay.clone());
+        admin::serve(listeners.admin, readiness.clone(), tasks.clone(), metrics, tokens.relay.clone());
     relays.spawn("admin", admin_port);
     if let Some(relay) = relay {
         relays.spawn("relay", relay.run(tokens.relay.clone()));
@@ -229,14 +233,15 @@ fn kit<S: Service>(
         clock: Arc::clone(&process.clock),
     })
     .map_err(anyhow::Error::msg)?;
+    let cache = Cache::new(&config.redis, S::NAME).context("redis.url is no address of Redis")?;
     let contents = Contents {
         name: S::NAME,
         clock: Arc::clone(&process.clock),
         methods: process.methods.clone(),
         outbox: relay.map(Relay::outbox),
         db,
-        cache: taskman_cache::Cache::new(&config.redis, S::NAME),
-        limiter: taskman_limits::Limiter::new(&config.redis, S::NAME),
+        limiter: Limiter::on(cache.redis(), S::NAME),
+        cache,
         access,
         decide,
         origin,

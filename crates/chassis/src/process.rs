@@ -15,8 +15,8 @@ pub struct Process {
     pub clock: SharedClock,
     /// The table of methods.
     pub methods: Methods,
-    /// Renders the metrics of the process in Prometheus' text format.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Renders the metrics of a service, by name, in Prometheus' text format.
+    pub metrics: Arc<dyn Fn(&str) -> String + Send + Sync>,
 }
 
 impl std::fmt::Debug for Process {
@@ -27,7 +27,7 @@ impl std::fmt::Debug for Process {
 
 impl Process {
     /// Takes the system clock and the given metrics.
-    pub fn new(metrics: impl Fn() -> String + Send + Sync + 'static) -> Self {
+    pub fn new(metrics: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         Self { clock: SystemClock::shared(), methods: Methods::load(), metrics: Arc::new(metrics) }
     }
 }

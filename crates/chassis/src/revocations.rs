@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// A stream without a heartbeat for so long is dead; the authentication service sends one every 500 ms.
 const SILENCE: Duration = Duration::from_secs(2);
 /// How often keys are fetched anew: a new key is published well before it signs.
-const KEYS_EVERY: Duration = Duration::from_secs(60);
+const KEYS_EVERY: Duration = Duration::from_mins(1);
 /// How often expired revocations are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+const FORGET_EVERY: Duration = Duration::from_mins(1);
 
 /// Fetches the keys now and then every minute, until stopped; an unknown key fetches them at once, besides.
 pub(crate) async fn keep_keys(issuer: Arc<Issuer>, stop: CancellationToken) {
@@ -81,9 +81,10 @@ fn backoff() -> Backoff {
 fn take(list: &RevocationList, item: Option<Item>) -> Progress {
     match item {
         Some(Item::Revocation(revocation)) => {
-            match parse(&revocation) {
-                Some(revocation) => list.apply(revocation),
-                None => tracing::error!(position = revocation.position, "a revocation cannot be read"),
+            if let Some(revocation) = parse(&revocation) {
+                list.apply(revocation);
+            } else {
+                tracing::error!(position = revocation.position, "a revocation cannot be read");
             }
             Progress::Behind
         }

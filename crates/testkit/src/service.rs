@@ -96,10 +96,10 @@ impl<S: Service> Builder<S> {
         config.rabbitmq.url = space.amqp_url();
         config.identity.fleet_keys = Some(self.keys[S::NAME].clone().into());
         config.identity.secret_key = Some(keys::secret_key());
-        config.server.listen = "127.0.0.1:0".to_owned();
-        config.server.admin_listen = "127.0.0.1:0".to_owned();
+        "127.0.0.1:0".clone_into(&mut config.server.listen);
+        "127.0.0.1:0".clone_into(&mut config.server.admin_listen);
         let clock: SharedClock = std::sync::Arc::new(self.clock.clone());
-        let process = Process { clock, ..Process::new(String::new) };
+        let process = Process { clock, ..Process::new(|_| String::new()) };
         let listeners = Listeners::bind(S::NAME, &config.server).await.expect("free ports");
         let running = taskman_chassis::start::<S>(config, listeners, process).await.expect("the service starts");
         crate::wait_until("the service to be ready", || async { running.is_ready() }).await;
@@ -182,8 +182,7 @@ impl TestService {
 
     /// Publishes an event to the service's broker, as another service would.
     pub async fn publish(&self, envelope: &Envelope) {
-        use secrecy::ExposeSecret as _;
-        taskman_messaging::publish(self.space.amqp_url().expose_secret(), envelope).await.expect("the broker takes it");
+        self.space.publish(envelope).await;
     }
 
     /// Stops the service and makes sure that it ended in order.

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use taskman_devstack::{Endpoints, STACK_VARIABLE};
+use taskman_events::Envelope;
 
 /// Databases and a vhost that no other test knows.
 #[derive(Debug)]
@@ -62,6 +65,39 @@ impl Space {
         SecretString::from(self.endpoints.redis_url.clone())
     }
 
+    /// Publishes an event to the test's vhost, as the relay of another service would.
+    ///
+    /// # Panics
+    ///
+    /// When no queue takes it: the consumer that is to get it has to run first.
+    pub async fn publish(&self, envelope: &Envelope) {
+        let exchange = taskman_events::find(envelope.routing_key()).expect("the event is in the catalogue").exchange;
+        let payload = serde_json::to_vec(envelope).expect("an envelope is JSON");
+        self.publish_raw(exchange.name(), envelope.routing_key(), &envelope.id.to_string(), &payload).await;
+    }
+
+    /// Publishes bytes, which may be no event at all.
+    pub async fn publish_raw(&self, exchange: &str, routing_key: &str, message_id: &str, payload: &[u8]) {
+        let connection = Connection::connect(self.amqp_url().expose_secret(), ConnectionProperties::default())
+            .await
+            .expect("the stack's RabbitMQ answers");
+        let channel = connection.create_channel().await.expect("a channel opens");
+        channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms can be asked for");
+        let properties = BasicProperties::default()
+            .with_delivery_mode(2)
+            .with_content_type(taskman_events::CONTENT_TYPE.into())
+            .with_message_id(message_id.into());
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let confirmed = channel
+            .basic_publish(exchange.into(), routing_key.into(), options, payload, properties)
+            .await
+            .expect("the exchange is there")
+            .await
+            .expect("the broker confirms");
+        assert!(matches!(confirmed, Confirmation::Ack(None)), "no queue took {routing_key}: {confirmed:?}");
+        connection.close(200, "done".into()).await.expect("the connection closes");
+    }
+
     async fn management(&self, method: reqwest::Method, path: &str, body: Option<serde_json::Value>) {
         let Endpoints { rabbitmq_management_url, management_user, management_password, .. } = &self.endpoints;
         let url = format!("{}/api/{path}", rabbitmq_management_url.trim_end_matches('/'));
@@ -92,8 +128,8 @@ impl Drop for Space {
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration; this is how they learn of the servers")]
 fn endpoints() -> Endpoints {
-    let file = std::env::var_os(STACK_VARIABLE).map(PathBuf::from).unwrap_or_else(|| {
-        panic!("{STACK_VARIABLE} is not set: run the tests with `make test` (or `make test ARGS='-p taskman-task'`)")
-    });
-    Endpoints::read(&file).unwrap_or_else(|error| panic!("{error}"))
+    let Some(file) = std::env::var_os(STACK_VARIABLE) else {
+        panic!("{STACK_VARIABLE} is not set: run the tests with `make test` (or `make test ARGS='-p taskman-task'`)");
+    };
+    Endpoints::read(&PathBuf::from(file)).unwrap_or_else(|error| panic!("{error}"))
 }

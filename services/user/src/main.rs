@@ -1,3 +1,5 @@
 //! The binary `user-service`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    taskman_chassis::main::<taskman_user::UserService>()
+}

@@ -1,0 +1,68 @@
+//! Shuts a user out: no login, no session, no token.
+
+use taskman_identity::Caller;
+use taskman_ids::UserId;
+use taskman_messaging::outbox;
+use taskman_postgres::idempotency::Key;
+use taskman_proto::user::DeactivateUserResponse;
+use taskman_rpc::origin;
+
+use crate::app::{App, idempotent};
+use crate::clients;
+use crate::domain::user::User;
+use crate::error::Error;
+use crate::store;
+
+const REASON: &str = "deactivated";
+
+/// Which user a change is for, and in which version the client knows them.
+pub(crate) struct ChangeUser {
+    pub(crate) user: UserId,
+    pub(crate) version: Option<i32>,
+    /// Why, for the audit; may be empty.
+    pub(crate) reason: String,
+}
+
+/// Refuses a change of a user whom the client knows in another version.
+pub(crate) fn expect_version(user: &User, version: Option<i32>) -> Result<(), Error> {
+    match version {
+        Some(version) if version != user.version => Err(Error::Stale { current: user.version }),
+        _ => Ok(()),
+    }
+}
+
+/// Deactivates the user and ends the sessions before it answers. Where the authentication service is away, a job repeats
+/// that; decisions about the user are denied all the same, because the stream of changes tells.
+pub(crate) async fn deactivate_user(
+    app: &App,
+    caller: &Caller,
+    cmd: ChangeUser,
+    key: Option<Key<'_>>,
+) -> Result<DeactivateUserResponse, Error> {
+    let now = app.clock.now();
+    let mut tx = app.db.begin().await?;
+    if let Some(reply) = idempotent::replay(app, &mut tx, key.as_ref()).await? {
+        return Ok(reply);
+    }
+    let mut user = store::user::get_for_update(&mut tx, caller.company, cmd.user).await?;
+    expect_version(&user, cmd.version)?;
+    if let Some(deactivated) = user.deactivate(&cmd.reason, now) {
+        store::user::update(&mut tx, &user).await?;
+        store::change::insert(&mut tx, caller.company, user.id, now).await?;
+        store::revocation::insert(&mut tx, caller.company, user.id, REASON, now).await?;
+        outbox::record(&mut tx, &origin(caller), &deactivated, now).await?;
+    }
+    let id = user.id;
+    let reply = DeactivateUserResponse { user: Some(user.into()) };
+    idempotent::remember(app, &mut tx, key.as_ref(), &reply).await?;
+    tx.commit().await?;
+    app.committed();
+    match clients::revoke_subject(app, caller.company, id, REASON).await {
+        Ok(()) => {
+            let mut conn = app.db.primary().acquire().await?;
+            store::revocation::delete(&mut conn, caller.company, id).await?;
+        }
+        Err(error) => tracing::warn!(user.id = %id, %error, "sessions of a deactivated user will be ended by the job"),
+    }
+    Ok(reply)
+}

@@ -1,0 +1,54 @@
+//! Users whose sessions the authentication service still has to end.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use taskman_ids::{CompanyId, UserId};
+
+use crate::error::Error;
+
+/// A user whose sessions must end.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct Pending {
+    pub(crate) user_id: UserId,
+    pub(crate) company_id: CompanyId,
+    pub(crate) reason: String,
+}
+
+/// Notes that the sessions of a user must end.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    company: CompanyId,
+    user: UserId,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO pending_revocations (user_id, company_id, reason, created_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (user_id) DO NOTHING",
+    )
+    .bind(user)
+    .bind(company)
+    .bind(reason)
+    .bind(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets a note: the sessions have ended, or the user may have some again.
+pub(crate) async fn delete(conn: &mut PgConnection, company: CompanyId, user: UserId) -> Result<(), Error> {
+    sqlx::query("DELETE FROM pending_revocations WHERE company_id = $1 AND user_id = $2")
+        .bind(company)
+        .bind(user)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Lists up to 100 notes, oldest first.
+pub(crate) async fn list(conn: &mut PgConnection) -> Result<Vec<Pending>, Error> {
+    // no company: the job takes up everybody's
+    Ok(sqlx::query_as("SELECT user_id, company_id, reason FROM pending_revocations ORDER BY created_at LIMIT 100")
+        .fetch_all(conn)
+        .await?)
+}
