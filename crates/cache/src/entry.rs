@@ -62,7 +62,7 @@ mod tests {
 
     impl Entry for Profile {
         const KIND: &'static str = "profile";
-        const TTL: Duration = Duration::from_secs(60);
+        const TTL: Duration = Duration::from_mins(1);
 
         fn version(&self) -> i64 {
             self.version

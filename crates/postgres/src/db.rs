@@ -10,7 +10,7 @@ use metrics::{gauge, histogram};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, Postgres};
+use sqlx::{AssertSqlSafe, Connection as _, PgPool, Postgres};
 use taskman_resilience::deadline::{self, Deadline};
 
 use crate::migrate::{self, MigrateError};
@@ -23,6 +23,8 @@ pub type Transaction = sqlx::Transaction<'static, Postgres>;
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// A transaction in which the service has stopped talking is ended by the server.
 const IDLE_IN_TRANSACTION: &str = "30000";
+/// A connection that was used within this time is taken as alive; others are asked first, which costs a round trip.
+const ALIVE_FOR: Duration = Duration::from_millis(500);
 
 /// The database of one service: the primary and its read replicas.
 #[derive(Clone)]
@@ -85,24 +87,27 @@ impl Db {
 
     async fn begin_on(&self, pool: &PgPool, begin: &'static str) -> Result<Transaction, Error> {
         let started = Instant::now();
-        let begun = match deadline::current().map(Deadline::remaining) {
-            Some(left) if left.is_zero() => return Err(Error::Timeout),
-            Some(left) if left < self.0.config.statement_timeout() => {
-                // One round trip for both statements; at least 1 ms, because 0 would mean no limit.
-                let limit = left.as_millis().max(1);
-                let begin = AssertSqlSafe(format!("{begin}; SET LOCAL statement_timeout = {limit}"));
-                within(left, pool.begin_with(begin)).await
+        let config = &self.0.config;
+        let left = deadline::current().map(Deadline::remaining);
+        let statement = match left {
+            Some(Duration::ZERO) => return Err(Error::Timeout),
+            // One round trip for both statements; at least 1 ms, because 0 would mean no limit.
+            Some(left) if left < config.statement_timeout() => {
+                format!("{begin}; SET LOCAL statement_timeout = {}", left.as_millis().max(1))
             }
-            Some(left) => within(left, pool.begin_with(begin)).await,
-            None => pool.begin_with(begin).await.map_err(Error::from),
+            _ => begin.to_owned(),
         };
+        // Without a deadline, a server that hangs must not hold a job or a consumer for ever either.
+        let limit = left.unwrap_or(config.acquire_timeout() + config.statement_timeout());
+        // Boxed: connecting is a large future, and every use case holds this one.
+        let begun = within(limit, Box::pin(pool.begin_with(AssertSqlSafe(statement)))).await;
         histogram!("taskman_db_pool_wait_seconds", "service" => self.0.service).record(started.elapsed());
         begun
     }
 
     /// Returns the pool for reads that may lag behind: a healthy replica in turn, else the primary.
     ///
-    /// A use case that decides something reads the primary.
+    /// A use case that decides something reads the primary. The caller bounds the wait by its own deadline.
     pub fn read(&self) -> &PgPool {
         let replicas = &self.0.replicas;
         let start = self.0.turn.fetch_add(1, Ordering::Relaxed);
@@ -187,6 +192,15 @@ fn pool(config: &Config, url: &SecretString, service: &'static str) -> Result<Pg
         .acquire_timeout(config.acquire_timeout())
         .max_lifetime(Duration::from_secs(config.max_lifetime_s))
         .idle_timeout(Duration::from_secs(config.idle_timeout_s))
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > ALIVE_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options))
 }
 

@@ -10,7 +10,9 @@ mod hypertable;
 mod partitions;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use taskman_errors::{Failure, Kind};
 
 use crate::{Db, Error};
 
@@ -23,7 +25,7 @@ pub enum Backend {
     Partitions,
 }
 
-/// A table, its time column, and the column that compressed rows are grouped by.
+/// A table and its time column. Like every table it has a `company_id`, by which compressed rows are grouped.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
     /// The table's name: lower-case letters and `_`, at most 40.
@@ -33,7 +35,8 @@ pub struct Table {
 }
 
 /// How long days are kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Retention {
     /// How many days ahead partitions are made.
     pub ahead: u32,
@@ -56,7 +59,8 @@ pub struct Chunk {
     pub from: DateTime<Utc>,
     /// The end of the span, which is not in it.
     pub until: DateTime<Utc>,
-    pub(crate) name: String,
+    /// The name of the table that holds the rows, as `regclass` prints it.
+    pub name: String,
 }
 
 /// What [`TimeSeries::maintain`] did.
@@ -92,11 +96,11 @@ impl From<sqlx::Error> for TimeSeriesError {
     }
 }
 
-impl taskman_errors::Failure for TimeSeriesError {
-    fn kind(&self) -> taskman_errors::Kind {
+impl Failure for TimeSeriesError {
+    fn kind(&self) -> Kind {
         match self {
             Self::Database(error) => error.kind(),
-            _ => taskman_errors::Kind::Internal,
+            _ => Kind::Internal,
         }
     }
 

@@ -26,8 +26,11 @@ async fn a_redis_that_was_never_there_is_used_once_it_comes() {
 async fn a_redis_that_is_killed_costs_loads_and_comes_back() {
     let (_dir, mut redis) = own_redis().await;
     let (first, second, company) = (replica_on(&redis.url()), replica_on(&redis.url()), CompanyId::new());
-    first.put(company, "ada", &profile(1)).await;
-    assert_eq!(read(&second, company, None).await, (Some(profile(1)), 0));
+    wait_until("the other replica reads from Redis", async || {
+        first.put(company, "ada", &profile(1)).await;
+        read(&second, company, None).await == (Some(profile(1)), 0)
+    })
+    .await;
     redis.kill().await;
     first.put(company, "ada", &profile(2)).await;
     assert_eq!(read(&first, company, Some(profile(2))).await, (Some(profile(2)), 1));
@@ -79,6 +82,6 @@ async fn a_silent_redis_soon_costs_nothing() {
     for _ in 0..100 {
         assert_eq!(read(&cache, CompanyId::new(), Some(profile(1))).await, (Some(profile(1)), 1));
     }
-    assert!(begun.elapsed() < Duration::from_secs(5), "waiting each time would take 40 s: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "waiting each time would take 80 s: {:?}", begun.elapsed());
     redis.resume();
 }

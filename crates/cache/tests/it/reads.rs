@@ -100,3 +100,20 @@ async fn what_somebody_else_wrote_under_our_key_is_replaced() {
         assert_eq!(read(&replica(), company, None).await, (Some(profile(7)), 0), "{foreign}");
     }
 }
+
+#[tokio::test]
+async fn hits_and_misses_are_counted_by_tier() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let (first, second, company) = (replica(), replica(), CompanyId::new());
+    read(&first, company, Some(profile(1))).await; // misses both
+    read(&first, company, None).await; // hits memory
+    read(&second, company, None).await; // misses memory, hits Redis
+    let text = recorder.handle().render();
+    for (name, tier, count) in
+        [("hits", "memory", 1), ("hits", "redis", 1), ("misses", "memory", 2), ("misses", "redis", 1)]
+    {
+        let line = format!("taskman_cache_{name}_total{{service=\"user\",kind=\"profile\",tier=\"{tier}\"}} {count}");
+        assert!(text.contains(&line), "{line} is not in {text}");
+    }
+}

@@ -38,14 +38,20 @@ pub(crate) fn redis_url() -> String {
     Endpoints::read(Path::new(&file)).unwrap().redis_url
 }
 
-/// A replica of the service `user` on the Redis at `url`.
+/// A replica of the service `user` on the Redis at `url`, which it soon does without.
 pub(crate) fn replica_on(url: &str) -> Cache {
-    Cache::new(&Config { url: Some(SecretString::from(url)), ..Config::default() }, "user").unwrap()
+    replica_with(url, 400)
 }
 
-/// A replica on the stack's Redis; companies are new in each test, so no two tests share a key.
+/// A replica on the stack's Redis; companies are new in each test, so no two tests share a key. It waits for Redis
+/// however slow the machine is, because these tests are about what Redis holds.
 pub(crate) fn replica() -> Cache {
-    replica_on(&redis_url())
+    replica_with(&redis_url(), 10_000)
+}
+
+fn replica_with(url: &str, response_timeout_ms: u64) -> Cache {
+    let url = Some(SecretString::from(url));
+    Cache::new(&Config { url, response_timeout_ms, ..Config::default() }, "user").unwrap()
 }
 
 /// A Redis that the test may do harm to.

@@ -17,7 +17,7 @@ async fn statement_timeout(tx: &mut Transaction) -> String {
 async fn a_statement_ends_with_the_callers_deadline() {
     let db = migrated(&[]).await;
     db.check().await.unwrap();
-    deadline::scope(Deadline::after(Duration::from_millis(300)), async {
+    deadline::scope(Deadline::after(Duration::from_secs(1)), async {
         let mut tx = db.begin().await.unwrap();
         let error: Error = sqlx::query("SELECT pg_sleep(60)").execute(&mut *tx).await.unwrap_err().into();
         assert_eq!(error.kind(), Kind::Timeout, "{error:?}");
@@ -30,7 +30,7 @@ async fn a_statement_ends_with_the_callers_deadline() {
 #[tokio::test]
 async fn a_far_deadline_does_not_prolong_the_usual_limit() {
     let db = migrated(&[]).await;
-    deadline::scope(Deadline::after(Duration::from_secs(60)), async {
+    deadline::scope(Deadline::after(Duration::from_mins(1)), async {
         assert_eq!(statement_timeout(&mut db.begin().await.unwrap()).await, "5s");
     })
     .await;
@@ -76,4 +76,15 @@ fn configuration_refuses_unknown_fields_and_defaults_the_rest() {
     assert_eq!((config.max_connections, config.migrate), (25, taskman_postgres::Migrate::Refuse));
     assert!(serde_json::from_str::<Config>(r#"{"max_conections": 3}"#).is_err());
     assert!(!format!("{config:?}").contains("db/task"), "a URL holds a password");
+}
+
+#[tokio::test]
+async fn the_sizes_of_the_pools_are_metrics() {
+    let db = migrated(&[]).await;
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let (_one, _two) = (db.begin().await.unwrap(), db.begin().await.unwrap());
+    metrics::with_local_recorder(&recorder, || db.observe());
+    let line = r#"taskman_db_pool_connections{service="test",pool="primary",state="used"} 2"#;
+    assert!(handle.render().contains(line), "{}", handle.render());
 }
