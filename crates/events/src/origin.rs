@@ -40,7 +40,7 @@ pub struct Origin {
     pub request_id: Option<RequestId>,
     /// The event that led to it.
     pub causation: Option<EventId>,
-    /// The W3C trace it is part of; when `None`, the outbox takes the one of the current span.
+    /// The W3C trace it is part of; the outbox prefers that of the current span, if there is one.
     pub traceparent: Option<String>,
     /// What vendors added to the trace.
     pub tracestate: Option<String>,

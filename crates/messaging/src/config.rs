@@ -47,7 +47,8 @@ pub struct Config {
     pub queue_max_bytes: i64,
     /// After how many days published events are deleted from the outbox.
     pub keep_published_days: u16,
-    /// After how many days the inbox forgets an event: longer than anybody replays.
+    /// After how many days the inbox forgets an event, and dead letters that were decided about go: longer than anybody
+    /// replays.
     pub keep_inbox_days: u16,
 }
 

@@ -25,7 +25,7 @@ pub use config::Config;
 pub use consumer::{BatchHandler, Consumer, Failed, Handler, Handlers};
 pub use error::Error;
 pub use outbox::Outbox;
-pub use relay::Relay;
+pub use relay::{Relay, purge};
 
 /// The tables of this crate: what `migrations/20261121080000_create_messaging_tables.sql` of every service holds.
 pub const DDL: &str = include_str!("../ddl.sql");

@@ -29,7 +29,7 @@ impl Outbox {
 
 /// Records that `event` happened; it is published after the transaction has committed, and never otherwise.
 ///
-/// Where the origin names no trace, the event continues the one of the current span.
+/// The event continues the trace of the current span; outside of any, that of the origin.
 pub async fn record<E: Event>(
     conn: &mut PgConnection,
     origin: &Origin,
@@ -49,8 +49,8 @@ pub async fn record_all<E: Event>(
     now: DateTime<Utc>,
 ) -> Result<Vec<EventId>, Error> {
     let mut origin = origin.clone();
-    if origin.traceparent.is_none() {
-        origin.traceparent = propagation::current_traceparent();
+    if let Some(current) = propagation::current_traceparent() {
+        origin.traceparent = Some(current);
         origin.tracestate = propagation::current_tracestate();
     }
     let mut rows = Rows::default();

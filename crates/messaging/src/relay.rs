@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::line::{Line, Outcome};
 use self::store::Row;
+pub use self::upkeep::purge;
 use crate::{Config, Error, Outbox};
 
 /// Publishes the outbox of one service.
@@ -51,12 +52,8 @@ impl Relay {
     ///
     /// It never ends by itself: when the broker or the database is away it tries again.
     pub async fn run(self, stop: CancellationToken) {
-        let publish = async {
-            self.publish_until(&stop).await;
-            // Upkeep has no reason of its own to end before the outbox is empty.
-        };
         tokio::select! {
-            () = publish => {}
+            () = self.publish_until(&stop) => {}
             () = upkeep::run(&self.db, &self.config, self.service) => {}
         }
     }
@@ -115,6 +112,9 @@ impl Relay {
                 Err(error) => (Vec::new(), Some(error)),
             };
             if let Some(error) = outcome.broken.clone().map(Into::into).or(settled.err()).or(claim_error) {
+                if line.is_blocked() {
+                    tracing::warn!("the broker blocks publishers: it is short of memory or disk");
+                }
                 self.give_back(outcome, claimed).await;
                 return Err(error);
             }

@@ -89,6 +89,11 @@ impl Line {
         self.connection.status().connected() && self.channel.status().connected()
     }
 
+    /// Says whether the broker has asked publishers to wait.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
     pub(super) async fn close(&self) {
         broker::close(&self.connection).await;
     }

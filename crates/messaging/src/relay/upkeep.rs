@@ -25,7 +25,7 @@ pub(super) async fn run(db: &Db, config: &Config, service: &'static str) {
         ticks.tick().await;
         let mut result = measure(db.primary(), service).await;
         if tick.is_multiple_of(PURGE_EVERY) {
-            result = result.and(purge(db.primary(), config).await);
+            result = result.and(purge(db.primary(), config).await.map(|_| ()));
         }
         if let Err(error) = result {
             let error: &dyn std::error::Error = &error;
@@ -53,21 +53,30 @@ async fn measure(pool: &PgPool, service: &'static str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Deletes published events and inbox rows that nobody needs any more, a bounded number each time.
-async fn purge(pool: &PgPool, config: &Config) -> Result<(), Error> {
+/// Deletes what is past its retention, a bounded number each time, and returns how much: published events, inbox rows,
+/// dead letters that were decided about. The relay does it every ten minutes.
+pub async fn purge(pool: &PgPool, config: &Config) -> Result<u64, Error> {
     // no company: retention is the same for all companies
     const OUTBOX: &str = "DELETE FROM outbox WHERE id IN (
          SELECT id FROM outbox WHERE published_at < clock_timestamp() - make_interval(days => $1) LIMIT $2)";
     // no company: retention is the same for all companies
     const INBOX: &str = "DELETE FROM inbox WHERE ctid = ANY(ARRAY(
          SELECT ctid FROM inbox WHERE received_at < clock_timestamp() - make_interval(days => $1) LIMIT $2))";
-    for (statement, days) in [(OUTBOX, config.keep_published_days), (INBOX, config.keep_inbox_days)] {
+    // no company: retention is the same for all companies
+    const DEAD_LETTERS: &str = "DELETE FROM dead_letters WHERE id IN (
+         SELECT id FROM dead_letters
+         WHERE state <> 'dead' AND decided_at < clock_timestamp() - make_interval(days => $1) LIMIT $2)";
+    let tables =
+        [(OUTBOX, config.keep_published_days), (INBOX, config.keep_inbox_days), (DEAD_LETTERS, config.keep_inbox_days)];
+    let mut deleted = 0;
+    for (statement, days) in tables {
         for _ in 0..PURGE_ROUNDS {
-            let deleted = sqlx::query(statement).bind(i32::from(days)).bind(PURGE_ROWS).execute(pool).await?;
-            if deleted.rows_affected() == 0 {
+            let round = sqlx::query(statement).bind(i32::from(days)).bind(PURGE_ROWS).execute(pool).await?;
+            deleted += round.rows_affected();
+            if round.rows_affected() == 0 {
                 break;
             }
         }
     }
-    Ok(())
+    Ok(deleted)
 }

@@ -1,22 +1,24 @@
-//! A broker that is killed.
+//! Servers that are killed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use taskman_devstack::{Profile, RabbitMq};
+use secrecy::ExposeSecret;
+use taskman_devstack::{Postgres, Profile, RabbitMq};
 use taskman_ids::EventId;
 use uuid::Uuid;
 
 use crate::handlers::Notes;
-use crate::stage::{Stage, until};
+use crate::stage::{Stage, endpoints, until};
 
 const AUDIT: &str = "audit.all";
+const MAIL: &str = "notification.mail";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killing_the_broker_loses_nothing_and_no_command_fails() {
     let dir = tempfile::tempdir().unwrap();
     let mut broker = RabbitMq::start(dir.path().join("rabbitmq"), Profile::Test).await.unwrap();
-    let mut stage = Stage::at(&broker.url()).await;
+    let mut stage = Stage::at(&endpoints().postgres_url, &broker.url()).await;
     stage.config.confirm_timeout_ms = 2_000;
     let notes = Notes::of(AUDIT);
     let outbox = stage.start_relay();
@@ -58,4 +60,32 @@ async fn killing_the_broker_loses_nothing_and_no_command_fails() {
     assert_eq!(distinct, recorded, "published is not what was committed, once each");
     stage.end().await;
     broker.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_wait_for_a_killed_database_and_use_up_no_attempt() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut postgres = Postgres::start(dir.path().join("postgres"), Profile::Test).await.unwrap();
+    let broker = Stage::new().await;
+    let url = broker.config.url.expose_secret();
+    let mut stage = Stage::at(&postgres.url(), url).await;
+    // One retry, long after the test: what is applied was not retried.
+    stage.config.retry_delays_ms = vec![3_600_000];
+    stage.start_relay();
+    stage.start_consumer(MAIL, Notes::of(MAIL).single());
+    stage.record("before").await;
+    until("events flow", async || stage.effects(MAIL).await == 1).await;
+
+    postgres.kill().await;
+    for _ in 0..20 {
+        broker.record("meanwhile").await;
+    }
+    let outbox = broker.start_relay();
+    outbox.wake();
+    until("they are in the queue", async || broker.backlog().await == 0).await;
+    postgres.restart().await.unwrap();
+    until("they are applied", async || stage.effects(MAIL).await == 21).await;
+    stage.end().await;
+    broker.end().await;
+    postgres.stop().await.unwrap();
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use lapin::types::FieldTable;
-use taskman_events::Origin;
-use taskman_messaging::outbox;
-use taskman_telemetry::install_for_tests;
+use taskman_messaging::{Error, outbox, purge};
+use taskman_telemetry::{install_for_tests, propagation};
+use tracing::Instrument;
 
 use crate::handlers::Notes;
 use crate::stage::{Stage, assigned, now, until};
@@ -176,10 +176,9 @@ async fn the_trace_of_the_request_goes_through_to_the_handler() {
     stage.start_relay();
     stage.start_consumer(MAIL, notes.single());
     let trace = "0af7651916cd43dd8448eb211c80319c";
-    let origin = Origin { traceparent: Some(format!("00-{trace}-b7ad6b7169203331-01")), ..stage.origin() };
-    let mut tx = stage.db.begin().await.unwrap();
-    let event = outbox::record(&mut tx, &origin, &assigned("traced"), now()).await.unwrap();
-    tx.commit().await.unwrap();
+    let request = tracing::info_span!("request");
+    propagation::set_parent(&request, Some(&format!("00-{trace}-b7ad6b7169203331-01")), None);
+    let event = stage.record("traced").instrument(request).await;
     until("it arrives", async || stage.effects_of(MAIL, event).await == 1).await;
     assert_eq!(notes.traces.lock().unwrap().as_slice(), [Some(trace.to_owned())]);
     stage.end().await;
@@ -204,36 +203,33 @@ async fn a_relay_that_is_told_to_stop_empties_the_outbox_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn zz_rate() {
-    let mut stage = Stage::new().await;
-    stage.config.lease_ms = 30_000;
-    for round in 0..20 {
-        let mut tx = stage.db.begin().await.unwrap();
-        let events: Vec<_> = (0..1_000).map(|_| assigned("many")).collect();
-        let t = std::time::Instant::now();
-        outbox::record_all(&mut tx, &stage.origin(), &events, now()).await.unwrap();
-        tx.commit().await.unwrap();
-        if round == 19 {
-            eprintln!("record 1000 {:?}", t.elapsed());
-        }
+async fn an_event_that_is_too_large_is_refused_before_it_is_stored() {
+    let stage = Stage::new().await;
+    let mut tx = stage.db.begin().await.unwrap();
+    let huge = assigned(&"x".repeat(taskman_events::MAX_BYTES));
+    let refused = outbox::record(&mut tx, &stage.origin(), &huge, now()).await;
+    assert!(matches!(refused, Err(Error::TooLarge(_))), "{refused:?}");
+    tx.commit().await.unwrap();
+    assert_eq!(stage.backlog().await, 0);
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_past_its_retention_is_purged() {
+    let stage = Stage::new().await;
+    for title in ["unpublished", "young", "old"] {
+        stage.record(title).await;
     }
-    let t = std::time::Instant::now();
-    stage.start_relay();
-    let mut last = 0;
-    until("x", async || {
-        let b = stage.backlog().await;
-        if b != last {
-            eprintln!("{:?} {b}", t.elapsed());
-            last = b;
-        }
-        b == 0
-    })
-    .await;
-    eprintln!("relay 20k {:?}", t.elapsed());
-    let t = std::time::Instant::now();
-    let notes = Notes::of(AUDIT);
-    stage.start_consumer(AUDIT, notes.batch());
-    until("x", async || stage.effects(AUDIT).await == 20_000).await;
-    eprintln!("consume 20k {:?} {}", t.elapsed(), notes.calls());
+    let age = "UPDATE outbox SET published_at = clock_timestamp() - make_interval(days => 8)
+               WHERE id = (SELECT max(id::text)::uuid FROM outbox);
+               UPDATE outbox SET published_at = clock_timestamp() - make_interval(days => 6)
+               WHERE id = (SELECT max(id::text)::uuid FROM outbox WHERE published_at IS NULL);
+               INSERT INTO inbox (consumer, event_id, company_id, received_at)
+               SELECT 'audit.all', gen_random_uuid(), company_id, clock_timestamp() - make_interval(days => days)
+               FROM outbox, unnest(ARRAY[29, 31]) AS days WHERE published_at IS NULL";
+    sqlx::raw_sql(age).execute(stage.pool()).await.unwrap();
+    assert_eq!(purge(stage.pool(), &stage.config).await.unwrap(), 2, "one of the outbox, one of the inbox");
+    assert_eq!(purge(stage.pool(), &stage.config).await.unwrap(), 0);
+    assert_eq!(stage.backlog().await, 1);
     stage.end().await;
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
@@ -32,12 +33,25 @@ pub(crate) struct Stage {
     pub(crate) company: CompanyId,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// The vhost of this test, as the management API names it.
+    vhost: Option<String>,
 }
 
-fn endpoints() -> Endpoints {
+pub(crate) fn endpoints() -> Endpoints {
     #[expect(clippy::disallowed_methods, reason = "devstack tells the tests where the servers are through it")]
     let file = std::env::var(STACK_VARIABLE).expect("run it as `devstack exec -- cargo test -p taskman-messaging`");
     Endpoints::read(Path::new(&file)).unwrap()
+}
+
+/// Asks the broker's management API for a change.
+async fn manage(method: Method, url: &str, body: &'static str) {
+    let endpoints = endpoints();
+    let request = reqwest::Client::new()
+        .request(method, url)
+        .basic_auth(endpoints.management_user, Some(endpoints.management_password))
+        .header("content-type", "application/json")
+        .body(body);
+    request.send().await.unwrap().error_for_status().unwrap();
 }
 
 impl Stage {
@@ -48,21 +62,20 @@ impl Stage {
         let user = endpoints.management_user;
         let grant = format!("{}/api/permissions/{name}/{user}", endpoints.rabbitmq_management_url);
         let everything = r#"{"configure":".*","write":".*","read":".*"}"#;
-        for (url, body) in [(vhost, "{}"), (grant, everything)] {
-            let put = reqwest::Client::new().put(url).basic_auth(&user, Some(&endpoints.management_password));
-            put.header("content-type", "application/json").body(body).send().await.unwrap().error_for_status().unwrap();
+        for (url, body) in [(vhost.as_str(), "{}"), (grant.as_str(), everything)] {
+            manage(Method::PUT, url, body).await;
         }
         let broker = endpoints.amqp_url.rsplit_once('/').unwrap().0;
-        let stage = Self::at(&format!("{broker}/{name}")).await;
+        let mut stage = Self::at(&endpoints.postgres_url, &format!("{broker}/{name}")).await;
+        stage.vhost = Some(vhost);
         stage.declare().await;
         stage
     }
 
-    /// Has a database of its own, and a broker that is somebody else's.
-    pub(crate) async fn at(broker_url: &str) -> Self {
-        let url = endpoints().postgres_url;
+    /// Has a database of its own on a server, and a vhost that somebody else made.
+    pub(crate) async fn at(url: &str, broker_url: &str) -> Self {
         let name = format!("messaging_{}", taskman_ids::new_uuid().simple());
-        let mut admin = PgConnection::connect(&url).await.unwrap();
+        let mut admin = PgConnection::connect(url).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut admin).await.unwrap();
         let url = format!("{}/{name}", url.rsplit_once('/').unwrap().0);
         let postgres = taskman_postgres::Config {
@@ -85,7 +98,7 @@ impl Stage {
             ..Config::default()
         };
         let stop = CancellationToken::new();
-        Self { db, config, company: CompanyId::new(), stop, tasks: TaskTracker::new() }
+        Self { db, config, company: CompanyId::new(), stop, tasks: TaskTracker::new(), vhost: None }
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -116,6 +129,9 @@ impl Stage {
         self.tasks.close();
         tokio::time::timeout(PATIENCE, self.tasks.wait()).await.expect("something did not stop");
         self.db.close().await;
+        if let Some(vhost) = self.vhost {
+            manage(Method::DELETE, &vhost, "").await;
+        }
     }
 
     /// Records an event in a transaction of its own.
