@@ -18,11 +18,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            assignable_timeout_ms: 1_000,
-            count_active_tasks_every_s: 30,
-            purge_idempotency_keys_every_s: 600,
-        }
+        Self { assignable_timeout_ms: 1_000, count_active_tasks_every_s: 30, purge_idempotency_keys_every_s: 600 }
     }
 }
 

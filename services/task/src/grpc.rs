@@ -9,9 +9,9 @@ use taskman_proto::authorization::{BatchGetResourceAttributesRequest, BatchGetRe
 use taskman_proto::task::task_service_server::TaskService;
 use taskman_proto::task::{
     AssignTaskRequest, AssignTaskResponse, CompleteTaskRequest, CompleteTaskResponse, CreateProjectRequest,
-    CreateProjectResponse, CreateTaskRequest, CreateTaskResponse, GetProjectRequest, GetProjectResponse, GetTaskRequest,
-    GetTaskResponse, ListProjectsRequest, ListProjectsResponse, ListTasksRequest, ListTasksResponse, StartTaskRequest,
-    StartTaskResponse,
+    CreateProjectResponse, CreateTaskRequest, CreateTaskResponse, GetProjectRequest, GetProjectResponse,
+    GetTaskRequest, GetTaskResponse, ListProjectsRequest, ListProjectsResponse, ListTasksRequest, ListTasksResponse,
+    StartTaskRequest, StartTaskResponse,
 };
 use taskman_rpc as rpc;
 use tonic::{Request, Response, Status};
@@ -42,7 +42,7 @@ impl TaskService for Tasks {
 
     async fn list_projects(&self, request: Request<ListProjectsRequest>) -> Reply<ListProjectsResponse> {
         rpc::handle(request, |caller, request| async move {
-            app::project::list::list(&self.0, &caller, request.try_into()?).await.map(Into::into)
+            app::project::list::list(&self.0, &caller, request.try_into()?).await.map(convert::projects)
         })
         .await
     }
@@ -63,7 +63,7 @@ impl TaskService for Tasks {
 
     async fn list_tasks(&self, request: Request<ListTasksRequest>) -> Reply<ListTasksResponse> {
         rpc::handle(request, |caller, request| async move {
-            app::task::list::list(&self.0, &caller, request.try_into()?).await.map(Into::into)
+            app::task::list::list(&self.0, &caller, request.try_into()?).await.map(convert::tasks)
         })
         .await
     }

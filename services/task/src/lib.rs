@@ -29,6 +29,8 @@ use taskman_proto::task::task_service_server::TaskServiceServer;
 
 pub use config::Config;
 
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
 /// The task service.
 #[derive(Debug)]
 pub struct TaskService;
@@ -39,8 +41,8 @@ impl Service for TaskService {
 
     type Config = Config;
 
-    fn migrator() -> Option<sqlx::migrate::Migrator> {
-        Some(sqlx::migrate!())
+    fn migrator() -> Option<&'static sqlx::migrate::Migrator> {
+        Some(&MIGRATOR)
     }
 
     async fn assemble(kit: Kit, config: Config) -> anyhow::Result<Parts> {

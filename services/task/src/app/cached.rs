@@ -14,7 +14,7 @@ use crate::domain::task::Task;
 use crate::error::Error;
 use crate::store;
 
-const TEN_MINUTES: Duration = Duration::from_secs(600);
+const TEN_MINUTES: Duration = Duration::from_mins(10);
 
 impl Entry for Project {
     const KIND: &'static str = "project";

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use taskman_identity::Caller;
-use taskman_postgres::idempotency::{self, Begin, Key};
 use taskman_postgres::Transaction;
+use taskman_postgres::idempotency::{self, Begin, Key};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -64,4 +64,3 @@ impl Change {
         Ok(())
     }
 }
-

@@ -62,8 +62,7 @@ mod tests {
 
     #[test]
     fn two_decimals_are_kept_exactly() {
-        for (given, exact) in
-            [(0.0, "0.00"), (-0.0, "0.00"), (0.1, "0.10"), (12.5, "12.50"), (999_999.99, "999999.99")]
+        for (given, exact) in [(0.0, "0.00"), (-0.0, "0.00"), (0.1, "0.10"), (12.5, "12.50"), (999_999.99, "999999.99")]
         {
             assert_eq!(Hours::parse(given).unwrap().as_decimal().to_string(), exact, "{given}");
         }

@@ -3,5 +3,5 @@
 mod reply;
 mod request;
 
-pub(super) use reply::resource_attributes;
+pub(super) use reply::{projects, resource_attributes, tasks};
 pub(super) use request::{project_id, task_id};

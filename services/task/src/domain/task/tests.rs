@@ -96,9 +96,8 @@ fn s1_a_refusal_names_both_states() {
 #[test]
 fn s1_the_state_is_looked_at_before_the_person() {
     let (assignee, stranger) = (UserId::new(), UserId::new());
-    let refusal = |status| {
-        task(status, assignee).complete(project::Status::Active, None, stranger, NOW).unwrap_err().reason()
-    };
+    let refusal =
+        |status| task(status, assignee).complete(project::Status::Active, None, stranger, NOW).unwrap_err().reason();
     assert_eq!(refusal(Status::Todo), "TASK_NOT_IN_PROGRESS");
     assert_eq!(refusal(Status::InProgress), "UNAUTHORIZED_COMPLETION");
 }

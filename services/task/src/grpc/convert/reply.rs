@@ -24,18 +24,16 @@ macro_rules! replies {
 replies!(Project as project: CreateProjectResponse, GetProjectResponse);
 replies!(Task as task: CreateTaskResponse, GetTaskResponse, AssignTaskResponse, StartTaskResponse, CompleteTaskResponse);
 
-impl From<Page<Project>> for proto::ListProjectsResponse {
-    fn from(page: Page<Project>) -> Self {
-        let projects = page.items.into_iter().map(Into::into).collect();
-        Self { projects, next_page_token: page.next_page_token }
-    }
+/// Makes the reply of `ListProjects`.
+pub(in crate::grpc) fn projects(page: Page<Project>) -> proto::ListProjectsResponse {
+    let projects = page.items.into_iter().map(Into::into).collect();
+    proto::ListProjectsResponse { projects, next_page_token: page.next_page_token }
 }
 
-impl From<Page<Task>> for proto::ListTasksResponse {
-    fn from(page: Page<Task>) -> Self {
-        let tasks = page.items.into_iter().map(Into::into).collect();
-        Self { tasks, next_page_token: page.next_page_token }
-    }
+/// Makes the reply of `ListTasks`.
+pub(in crate::grpc) fn tasks(page: Page<Task>) -> proto::ListTasksResponse {
+    let tasks = page.items.into_iter().map(Into::into).collect();
+    proto::ListTasksResponse { tasks, next_page_token: page.next_page_token }
 }
 
 impl From<Project> for proto::Project {

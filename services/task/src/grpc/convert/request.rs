@@ -127,7 +127,9 @@ impl TryFrom<proto::ListTasksRequest> for ListTasks {
         let assignee = match message.assignee.as_str() {
             ME => Some(Assignee::Me),
             "" => None,
-            id => found.check("assignee", UserId::parse(id).map_err(|_| "must be a user's id or `me`")).map(Assignee::User),
+            id => found
+                .check("assignee", UserId::parse(id).map_err(|_| "must be a user's id or `me`"))
+                .map(Assignee::User),
         };
         let status = match message.status.as_str() {
             ACTIVE => Some(StatusFilter::Active),
@@ -301,7 +303,8 @@ mod tests {
         let given = |seconds, nanos| time(&Timestamp { seconds, nanos });
         assert_eq!(given(1, 1_999).unwrap().timestamp_subsec_nanos(), 1_000);
         assert_eq!(given(-62_135_596_800, 0).unwrap().to_rfc3339(), "0001-01-01T00:00:00+00:00");
-        for (seconds, nanos) in [(0, -1), (0, 1_000_000_000), (-62_135_596_801, 0), (253_402_300_800, 0), (i64::MIN, 0)] {
+        for (seconds, nanos) in [(0, -1), (0, 1_000_000_000), (-62_135_596_801, 0), (253_402_300_800, 0), (i64::MIN, 0)]
+        {
             assert!(given(seconds, nanos).is_err(), "{seconds} {nanos}");
         }
     }
