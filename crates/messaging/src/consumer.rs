@@ -96,10 +96,11 @@ impl Consumer {
             () = stop.cancelled() => return Ok(()),
         };
         let ended = async {
-            let channel = connection.create_channel().await?;
+            let channel = broker::confirming_channel(&connection, &self.config).await?;
             topology::declare_all(&channel, &self.config).await?;
             connected();
             self.connected(true);
+            tracing::info!(messaging.queue = self.queue(), "the consumer is connected");
             let dead = subscribe(&connection, &self.config, &topology::dead_letter_queue(self.queue()), 64).await?;
             let work = subscribe(&connection, &self.config, self.queue(), self.subscription.prefetch).await?;
             let work = async {
@@ -108,7 +109,7 @@ impl Consumer {
                     Kind::Batch(_) => Box::pin(batch::run(self, work, stop)).await,
                 }
             };
-            tokio::try_join!(work, dead_letters::collect(&self.db, self.queue(), dead, stop)).map(|_| ())
+            tokio::try_join!(work, dead_letters::collect(&self.db, &self.config, self.queue(), dead, stop)).map(|_| ())
         }
         .await;
         // Closing hands back to the queue what was delivered and not acknowledged.

@@ -86,6 +86,7 @@ impl Relay {
             () = stop.cancelled() => return Ok(()),
         };
         metrics::gauge!("taskman_broker_connected", "service" => self.service, "direction" => "publish").set(1.0);
+        tracing::info!("the relay is connected");
         let stopping = Stopping { stop, drain: self.config.drain(), until: None };
         let pumped = self.pump(&line, stopping, backoff).await;
         line.close().await;

@@ -12,13 +12,14 @@ use taskman_postgres::Db;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::Error;
 use crate::consumer::{Deliveries, hex, message_id};
 use crate::headers::{self, Headers};
+use crate::{Config, Error};
 
-/// Stores what arrives until `stop`, or until the connection or the database breaks.
+/// Stores what arrives until `stop`, or until the connection breaks. While the database is away, letters wait.
 pub(crate) async fn collect(
     db: &Db,
+    config: &Config,
     consumer: &'static str,
     mut deliveries: Deliveries,
     stop: &CancellationToken,
@@ -29,7 +30,19 @@ pub(crate) async fn collect(
             () = stop.cancelled() => return Ok(()),
             next = deliveries.stream.next() => next.ok_or(Error::Ended)??,
         };
-        Arrival::of(consumer, &delivery).store(db.primary()).await?;
+        let arrival = Arrival::of(consumer, &delivery);
+        let mut backoff = config.reconnect();
+        while let Err(error) = arrival.store(db.primary()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                messaging.queue = consumer,
+                "a dead letter waits for the database"
+            );
+            tokio::select! {
+                () = backoff.sleep() => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
         delivery.ack(BasicAckOptions::default()).await?;
     }
 }
