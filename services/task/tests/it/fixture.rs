@@ -211,6 +211,9 @@ pub(crate) fn wrong_fields<T: std::fmt::Debug>(outcome: Result<T, Status>) -> Ve
     found.field_violations.into_iter().map(|violation| violation.field).collect()
 }
 
+/// Company and user, and whether the user is active.
+type Known = HashMap<(String, String), bool>;
+
 #[derive(Debug, Clone, Copy, Default)]
 enum Mood {
     #[default]
@@ -221,7 +224,7 @@ enum Mood {
 
 /// A user service that knows who it was told of.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Users(Arc<Mutex<(HashMap<(String, String), bool>, Mood)>>);
+pub(crate) struct Users(Arc<Mutex<(Known, Mood)>>);
 
 impl Users {
     /// Knows `user` from now on.

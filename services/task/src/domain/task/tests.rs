@@ -32,8 +32,8 @@ fn task(status: Status, assignee: UserId) -> Task {
     task
 }
 
-fn active(user: UserId) -> Result<Candidate, Error> {
-    Ok(Candidate { user, is_active: true })
+fn active(user: UserId) -> Candidate {
+    Candidate { user, is_active: true }
 }
 
 /// Stands for whatever kept the user service from answering.
@@ -52,7 +52,7 @@ enum Operation {
 fn apply(task: &mut Task, operation: Operation) -> Result<(), Error> {
     let (me, project) = (task.assignee.unwrap(), project::Status::Active);
     match operation {
-        Operation::Assign => task.assign(project, active(UserId::new()), me, later()).map(|_| ()),
+        Operation::Assign => task.assign(project, Ok(active(UserId::new())), me, later()).map(|_| ()),
         Operation::Start => task.start(project, me, later()).map(|_| ()),
         Operation::Complete => task.complete(project, None, me, later()).map(|_| ()),
     }
@@ -132,7 +132,7 @@ fn s5_a_closed_project_refuses_every_operation_and_a_paused_one_only_the_start()
     use project::Status::{Active, Cancelled, Completed, OnHold, Planning};
     let me = UserId::new();
     for (project, open) in [(Planning, true), (Active, true), (OnHold, true), (Completed, false), (Cancelled, false)] {
-        let assigned = task(Status::Todo, me).assign(project, active(UserId::new()), me, NOW).map(|_| ());
+        let assigned = task(Status::Todo, me).assign(project, Ok(active(UserId::new())), me, NOW).map(|_| ());
         let started = task(Status::Todo, me).start(project, me, NOW).map(|_| ());
         let completed = task(Status::InProgress, me).complete(project, None, me, NOW).map(|_| ());
         let reasons = [assigned, started, completed].map(|outcome| outcome.map_err(|error| error.reason()));
@@ -164,12 +164,12 @@ fn a6_the_state_is_looked_at_before_the_assignee() {
 fn assigning_again_names_the_previous_assignee_and_the_same_one_changes_nothing() {
     let (first, second, lead) = (UserId::new(), UserId::new(), UserId::new());
     let mut task = task(Status::Todo, first);
-    let event = task.assign(project::Status::Active, active(second), lead, later()).unwrap().unwrap();
+    let event = task.assign(project::Status::Active, Ok(active(second)), lead, later()).unwrap().unwrap();
     assert_eq!((event.previous, event.assignee_id, event.by), (Some(first), second, lead));
     assert_eq!((event.task.version, event.task.assignee_id), (2, Some(second)));
 
     let before = task.clone();
-    assert_eq!(task.assign(project::Status::Active, active(second), lead, later()).unwrap(), None);
+    assert_eq!(task.assign(project::Status::Active, Ok(active(second)), lead, later()).unwrap(), None);
     assert_eq!(task, before);
 }
 
