@@ -9,7 +9,6 @@ pub mod created;
 pub mod dialect;
 pub mod json;
 pub mod mask;
-pub mod method;
 pub mod money;
 pub mod path;
 pub mod precondition;

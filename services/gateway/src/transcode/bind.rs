@@ -68,14 +68,13 @@ fn from_body(binding: &Binding, payload: &Payload, reader: &mut Reader<'_>) -> D
     let input = binding.method.input();
     let mut message = DynamicMessage::new(input.clone());
     match (&binding.body, payload) {
-        (BodyRule::None, Payload::Empty) => {}
+        (_, Payload::Empty) => {}
         (BodyRule::None, _) => reader.refuse("", "this method takes no body"),
         (BodyRule::All, Payload::Json(json)) => {
             if let Some(read) = reader.message(&input, json, &Trail::ROOT) {
                 message = read;
             }
         }
-        (BodyRule::All | BodyRule::Field(_), Payload::Empty) => {}
         (BodyRule::Field(field), Payload::Json(json)) => {
             if let Some(value) = reader.field(field, json, &Trail::ROOT.field(field.name())) {
                 message.set_field(field, value);
@@ -94,7 +93,9 @@ fn raw(rule: &BodyRule, content_type: &str, data: &Bytes, message: &mut DynamicM
     };
     let Some(target) = target else { return };
     // The route table calls a body raw only where the message has these two fields.
-    for (name, value) in [("content_type", Value::String(content_type.to_owned())), ("data", Value::Bytes(data.clone()))] {
+    for (name, value) in
+        [("content_type", Value::String(content_type.to_owned())), ("data", Value::Bytes(data.clone()))]
+    {
         if let Some(field) = target.descriptor().get_field_by_name(name) {
             target.set_field(&field, value);
         }
@@ -154,7 +155,10 @@ fn derive_mask(binding: &Binding, payload: &Payload, message: &mut DynamicMessag
     }
     let Some(field) = message.descriptor().get_field_by_name(mask::FIELD) else { return };
     let (Kind::Message(mask), Kind::Message(resource)) = (field.kind(), body.kind()) else { return };
-    if message.has_field(&field) || mask.full_name() != "google.protobuf.FieldMask" || well_known::is_well_known(&resource) {
+    if message.has_field(&field)
+        || mask.full_name() != "google.protobuf.FieldMask"
+        || well_known::is_well_known(&resource)
+    {
         return;
     }
     let paths = mask::paths(&resource, object).into_iter().map(Value::String).collect();
@@ -171,7 +175,12 @@ enum Outlook {
 }
 
 /// Puts `Idempotency-Key` and `If-Match` into the fields that they stand for.
-fn from_headers(binding: &Binding, headers: &HeaderMap, message: &mut DynamicMessage, reader: &mut Reader<'_>) -> Outlook {
+fn from_headers(
+    binding: &Binding,
+    headers: &HeaderMap,
+    message: &mut DynamicMessage,
+    reader: &mut Reader<'_>,
+) -> Outlook {
     if let Some(field) = &binding.request_id {
         idempotency_key(field, headers, message, reader);
     }
@@ -185,7 +194,12 @@ fn from_headers(binding: &Binding, headers: &HeaderMap, message: &mut DynamicMes
     }
 }
 
-fn idempotency_key(field: &FieldDescriptor, headers: &HeaderMap, message: &mut DynamicMessage, reader: &mut Reader<'_>) {
+fn idempotency_key(
+    field: &FieldDescriptor,
+    headers: &HeaderMap,
+    message: &mut DynamicMessage,
+    reader: &mut Reader<'_>,
+) {
     const NAME: &str = "Idempotency-Key";
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return };
@@ -203,7 +217,12 @@ fn idempotency_key(field: &FieldDescriptor, headers: &HeaderMap, message: &mut D
     }
 }
 
-fn expect_version(binding: &Binding, versions: &[i64], message: &mut DynamicMessage, reader: &mut Reader<'_>) -> Outlook {
+fn expect_version(
+    binding: &Binding,
+    versions: &[i64],
+    message: &mut DynamicMessage,
+    reader: &mut Reader<'_>,
+) -> Outlook {
     const NAME: &str = "If-Match";
     let Some(path) = &binding.expected_version else {
         // Going on would promise a check that nobody makes.
@@ -218,7 +237,8 @@ fn expect_version(binding: &Binding, versions: &[i64], message: &mut DynamicMess
             return Outlook::Open;
         }
     };
-    let Some(Ok(wanted)) = path.last().map(|leaf| scalar::from_text(&leaf.kind(), &wanted.to_string(), reader.dialect)) else {
+    let Some(Ok(wanted)) = path.last().map(|leaf| scalar::from_text(&leaf.kind(), &wanted.to_string(), reader.dialect))
+    else {
         return Outlook::NeverMatches;
     };
     match get(message, path).filter(|_| has(message, path)) {

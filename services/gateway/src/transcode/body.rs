@@ -44,6 +44,7 @@ impl<'t> Trail<'t> {
     pub const ROOT: Trail<'static> = Trail { parent: None, step: Step::Root };
 
     /// A field of what this trail leads to.
+    #[must_use]
     pub fn field(&'t self, name: &'t str) -> Self {
         Self { parent: Some(self), step: Step::Field(name) }
     }

@@ -63,7 +63,9 @@ fn screaming(camel: &str) -> String {
         let before = at.checked_sub(1).and_then(|at| chars.get(at));
         let after = chars.get(at + 1);
         let starts_word = c.is_ascii_uppercase()
-            && before.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || after.is_some_and(char::is_ascii_lowercase));
+            && before.is_some_and(|b| {
+                b.is_ascii_lowercase() || b.is_ascii_digit() || after.is_some_and(char::is_ascii_lowercase)
+            });
         if starts_word && before != Some(&'_') {
             out.push('_');
         }
@@ -78,8 +80,12 @@ mod tests {
 
     #[test]
     fn words_of_a_type_name_are_found() {
-        let cases =
-            [("TaskStatus", "TASK_STATUS"), ("Priority", "PRIORITY"), ("HTTPCode", "HTTP_CODE"), ("Oauth2Grant", "OAUTH2_GRANT")];
+        let cases = [
+            ("TaskStatus", "TASK_STATUS"),
+            ("Priority", "PRIORITY"),
+            ("HTTPCode", "HTTP_CODE"),
+            ("Oauth2Grant", "OAUTH2_GRANT"),
+        ];
         for (camel, wanted) in cases {
             assert_eq!(screaming(camel), wanted);
         }

@@ -33,7 +33,10 @@ fn collect(desc: &MessageDescriptor, body: &Map<String, Json>, prefix: &str, pat
 fn inner(field: &FieldDescriptor) -> Option<MessageDescriptor> {
     match field.kind() {
         Kind::Message(desc)
-            if !field.is_list() && !field.is_map() && !well_known::is_well_known(&desc) && desc.full_name() != money::NAME =>
+            if !field.is_list()
+                && !field.is_map()
+                && !well_known::is_well_known(&desc)
+                && desc.full_name() != money::NAME =>
         {
             Some(desc)
         }

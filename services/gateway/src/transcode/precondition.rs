@@ -52,7 +52,8 @@ fn tags(headers: &HeaderMap, name: &header::HeaderName) -> Option<Vec<String>> {
 
 fn version(tag: &str) -> Option<i64> {
     let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
-    let plain = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    let plain =
+        !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     plain.then(|| digits.parse().ok()).flatten()
 }
 
@@ -84,7 +85,9 @@ mod tests {
 
     #[test]
     fn if_none_match_compares_weakly() {
-        for (value, known) in [("\"3\"", true), ("W/\"3\"", true), ("*", true), ("\"2\", \"3\"", true), ("\"2\"", false), ("3", false)] {
+        for (value, known) in
+            [("\"3\"", true), ("W/\"3\"", true), ("*", true), ("\"2\", \"3\"", true), ("\"2\"", false), ("3", false)]
+        {
             assert_eq!(is_known(&headers("if-none-match", &[value]), 3), known, "{value}");
         }
         assert!(!is_known(&HeaderMap::new(), 3));

@@ -22,14 +22,32 @@ pub struct Context<'c> {
     pub request_id: &'c str,
     /// The id of the trace, where there is one.
     pub trace_id: Option<&'c str>,
+    /// What of the client's request decides how it is told.
+    pub asked: Asked,
+    /// The HTTP status where the gRPC code says too little.
+    pub http_status: Option<StatusCode>,
+}
+
+/// What of a request decides how its errors are told.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Asked {
     /// Whether the client sent `If-Match`.
     pub has_precondition: bool,
     /// Whether the client sent an `Authorization` header.
     pub has_credentials: bool,
-    /// The HTTP status where the gRPC code says too little.
-    pub http_status: Option<StatusCode>,
     /// Whether the client wants `google.rpc.Status`.
     pub as_rpc_status: bool,
+}
+
+impl Asked {
+    /// Reads the headers of a request.
+    pub fn of(headers: &HeaderMap) -> Self {
+        Self {
+            has_precondition: headers.contains_key(header::IF_MATCH),
+            has_credentials: headers.contains_key(header::AUTHORIZATION),
+            as_rpc_status: wants_rpc_status(headers),
+        }
+    }
 }
 
 /// An error answer.
@@ -73,18 +91,19 @@ struct FieldError {
 pub fn render(status: &Status, context: &Context<'_>) -> Rendered {
     let details = status.get_error_details();
     let reason = reason(status.code(), &details);
-    let http_status = context.http_status.unwrap_or_else(|| http_status(status.code(), &reason, context.has_precondition));
+    let http_status =
+        context.http_status.unwrap_or_else(|| http_status(status.code(), &reason, context.asked.has_precondition));
     // What a service says about its own faults is for the log.
     let hidden = http_status.is_server_error();
     let message = if hidden { sentence(status.code()) } else { status.message() };
     let mut headers = HeaderMap::new();
     if http_status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, challenge(&reason, context.has_credentials));
+        headers.insert(header::WWW_AUTHENTICATE, challenge(&reason, context.asked.has_credentials));
     }
     if let Some(delay) = details.retry_info().and_then(|info| info.retry_delay) {
         headers.insert(header::RETRY_AFTER, whole_seconds(delay).into());
     }
-    let body = if context.as_rpc_status {
+    let body = if context.asked.as_rpc_status {
         headers.insert(header::CONTENT_TYPE, RPC_STATUS);
         rpc_status(status.code(), message, &details, hidden, context.request_id)
     } else {
@@ -99,7 +118,10 @@ pub fn render(status: &Status, context: &Context<'_>) -> Rendered {
             code: code_name(status.code()),
             reason: &reason,
             metadata: if hidden { Json::Null } else { metadata(&details) },
-            errors: errors.iter().map(|v| FieldError { field: v.field.clone(), description: v.description.clone() }).collect(),
+            errors: errors
+                .iter()
+                .map(|v| FieldError { field: v.field.clone(), description: v.description.clone() })
+                .collect(),
             trace_id: context.trace_id,
         })
     };
@@ -107,7 +129,7 @@ pub fn render(status: &Status, context: &Context<'_>) -> Rendered {
 }
 
 /// Says whether the client asks for `google.rpc.Status` instead of a problem.
-pub fn wants_rpc_status(headers: &HeaderMap) -> bool {
+fn wants_rpc_status(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
@@ -146,7 +168,9 @@ pub fn reason(code: Code, details: &ErrorDetails) -> String {
 }
 
 fn is_reason(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 63 && text.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_')
+    !text.is_empty()
+        && text.len() <= 63
+        && text.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_')
 }
 
 const fn default_reason(code: Code) -> &'static str {
@@ -252,8 +276,10 @@ fn rpc_status(code: Code, message: &str, details: &ErrorDetails, hidden: bool, r
         add("QuotaFailure", json!({"violations": violations.collect::<Vec<_>>()}));
     }
     if let Some(failure) = details.precondition_failure().filter(|_| !hidden) {
-        let violations =
-            failure.violations.iter().map(|v| json!({"type": v.r#type, "subject": v.subject, "description": v.description}));
+        let violations = failure
+            .violations
+            .iter()
+            .map(|v| json!({"type": v.r#type, "subject": v.subject, "description": v.description}));
         add("PreconditionFailure", json!({"violations": violations.collect::<Vec<_>>()}));
     }
     if let Some(resource) = details.resource_info().filter(|_| !hidden) {

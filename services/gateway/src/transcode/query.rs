@@ -52,7 +52,13 @@ pub struct Taken<'b> {
 }
 
 /// Puts parameters into the message.
-pub fn bind(message: &mut DynamicMessage, desc: &MessageDescriptor, given: &[Parameter], taken: &Taken<'_>, reader: &mut Reader<'_>) {
+pub fn bind(
+    message: &mut DynamicMessage,
+    desc: &MessageDescriptor,
+    given: &[Parameter],
+    taken: &Taken<'_>,
+    reader: &mut Reader<'_>,
+) {
     let mut seen = HashSet::new();
     let mut oneofs: HashMap<String, String> = HashMap::new();
     for (name, text) in given {
@@ -91,7 +97,9 @@ pub fn resolve(desc: &MessageDescriptor, name: &str) -> Result<Vec<FieldDescript
         }
         if let Some(last) = fields.last() {
             desc = match last.kind() {
-                Kind::Message(inner) if !last.is_list() && !last.is_map() && !well_known::is_well_known(&inner) => inner,
+                Kind::Message(inner) if !last.is_list() && !last.is_map() && !well_known::is_well_known(&inner) => {
+                    inner
+                }
                 _ => return Err("is not known"),
             };
         }

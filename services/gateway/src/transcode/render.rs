@@ -76,7 +76,8 @@ fn body(binding: &Binding, answer: &Value, dialect: &Dialect) -> Result<(HeaderV
 
 fn raw(message: &DynamicMessage) -> (HeaderValue, Bytes) {
     let content_type = message.get_field_by_name("content_type");
-    let content_type = content_type.as_deref().and_then(Value::as_str).and_then(|text| HeaderValue::from_str(text).ok());
+    let content_type =
+        content_type.as_deref().and_then(Value::as_str).and_then(|text| HeaderValue::from_str(text).ok());
     let data = message.get_field_by_name("data").and_then(|data| data.as_bytes().cloned()).unwrap_or_default();
     (content_type.unwrap_or(HeaderValue::from_static("application/octet-stream")), data)
 }
@@ -144,7 +145,8 @@ impl Serialize for Shown<'_, &Kind> {
                 let entry = self.kind.as_message().ok_or_else(|| S::Error::custom("a map without entries"))?;
                 let kind = entry.map_entry_value_field().kind();
                 // Sorted, so that the same map is always the same text.
-                let mut entries: Vec<(String, &Value)> = values.iter().map(|(key, value)| (key_text(key), value)).collect();
+                let mut entries: Vec<(String, &Value)> =
+                    values.iter().map(|(key, value)| (key_text(key), value)).collect();
                 entries.sort_by(|(a, _), (b, _)| a.cmp(b));
                 let mut map = serializer.serialize_map(Some(entries.len()))?;
                 for (key, value) in entries {

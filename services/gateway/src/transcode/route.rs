@@ -10,9 +10,9 @@ use taskman_proto::google::api::http_rule::Pattern;
 use taskman_proto::options::Exposure;
 
 use super::created::{Created, scalar_path};
-use super::method::Method;
 use super::path::{PathSegment, decode_unreserved};
 use super::template::{self, Segment, Template};
+use taskman_rpc::Method;
 
 /// The text of one variable of a path.
 pub type Captured = String;
@@ -120,10 +120,13 @@ impl RouteTable {
         });
         let mut table = Self::default();
         for method in methods {
-            let rule = http.as_ref().and_then(|http| match method.descriptor.options().get_extension(http).into_owned() {
-                Value::Message(rule) if method.descriptor.options().has_extension(http) => rule.transcode_to::<HttpRule>().ok(),
-                _ => None,
-            });
+            let rule =
+                http.as_ref().and_then(|http| match method.descriptor.options().get_extension(http).into_owned() {
+                    Value::Message(rule) if method.descriptor.options().has_extension(http) => {
+                        rule.transcode_to::<HttpRule>().ok()
+                    }
+                    _ => None,
+                });
             let Some(rule) = rule else { continue };
             for rule in std::iter::once(&rule).chain(&rule.additional_bindings) {
                 table.add(bind(&method, rule)?)?;
@@ -138,7 +141,8 @@ impl RouteTable {
     }
 
     fn add(&mut self, binding: Binding) -> Result<(), RouteError> {
-        let same = |other: &&Arc<Binding>| other.verb == binding.verb && other.template.shape() == binding.template.shape();
+        let same =
+            |other: &&Arc<Binding>| other.verb == binding.verb && other.template.shape() == binding.template.shape();
         if let Some(other) = self.bindings.iter().find(same) {
             let what = format!("matches the same requests as {} of {}", other.pattern, other.method.path);
             return Err(fault(&binding.method, &binding.pattern, what));
@@ -220,7 +224,7 @@ impl RouteTable {
             }
             [first, behind @ ..] => {
                 // `**` does not match the nothing behind a slash at the end.
-                if *first != "" || !behind.is_empty() {
+                if !first.is_empty() || !behind.is_empty() {
                     take(&node.rest);
                 }
                 if let Some(next) = node.literals.get(*first) {
@@ -246,7 +250,8 @@ fn capture(template: &Template, segments: &[PathSegment<'_>], verb: Option<&str>
         let end = if rest { segments.len() } else { variable.end };
         let covered = segments.iter().enumerate().take(end).skip(variable.start);
         if template.is_multi(variable) {
-            let parts: Vec<String> = covered.map(|(index, segment)| decode_unreserved(&uncolon(index, segment.raw))).collect();
+            let parts: Vec<String> =
+                covered.map(|(index, segment)| decode_unreserved(&uncolon(index, segment.raw))).collect();
             parts.join("/")
         } else {
             covered.map(|(index, segment)| uncolon(index, &segment.text)).collect()
@@ -267,15 +272,17 @@ fn fault(method: &Method, pattern: &str, what: impl Into<String>) -> RouteError 
 
 /// Checks one rule against the messages of its method.
 fn bind(method: &Arc<Method>, rule: &HttpRule) -> Result<Binding, RouteError> {
-    let (verb, pattern) = target(rule).ok_or_else(|| fault(method, "", "the rule has no HTTP method that can be served"))?;
+    let (verb, pattern) =
+        target(rule).ok_or_else(|| fault(method, "", "the rule has no HTTP method that can be served"))?;
     let refuse = |what: String| fault(method, pattern, what);
     let template = template::parse(pattern).map_err(|error| refuse(error.to_string()))?;
     let input = method.input();
     let mut variables = Vec::new();
     for variable in &template.variables {
         let name = variable.field.join(".");
-        let fields = scalar_path(&input, &name)
-            .ok_or_else(|| refuse(format!("column {}: {name} is not a single scalar field of the request", variable.column)))?;
+        let fields = scalar_path(&input, &name).ok_or_else(|| {
+            refuse(format!("column {}: {name} is not a single scalar field of the request", variable.column))
+        })?;
         variables.push(fields);
     }
     let body = body_rule(rule, &input).map_err(refuse)?;
@@ -292,7 +299,8 @@ fn bind(method: &Arc<Method>, rule: &HttpRule) -> Result<Binding, RouteError> {
     let answer = answer_message(method, response_body.as_ref());
     let (created, version) = answer_rules(method, answer.as_ref()).map_err(refuse)?;
     let created = if verb == Verb::POST { created } else { None };
-    let request_id = input.get_field_by_name("request_id").filter(|field| matches!(field.kind(), Kind::String) && !field.is_list());
+    let request_id =
+        input.get_field_by_name("request_id").filter(|field| matches!(field.kind(), Kind::String) && !field.is_list());
     let expected_version = expected_version(&input, &body);
     let rank = template.segments.iter().map(|segment| match segment {
         Segment::Literal(_) => 0,
@@ -300,9 +308,20 @@ fn bind(method: &Arc<Method>, rule: &HttpRule) -> Result<Binding, RouteError> {
         Segment::Rest => 2,
     });
     let rank = rank.collect();
-    let pattern = pattern.to_owned();
-    let method = Arc::clone(method);
-    Ok(Binding { method, verb, pattern, variables, body, response_body, created, version, expected_version, request_id, rank, template })
+    Ok(Binding {
+        method: Arc::clone(method),
+        verb,
+        template,
+        pattern: pattern.to_owned(),
+        variables,
+        body,
+        response_body,
+        created,
+        version,
+        expected_version,
+        request_id,
+        rank,
+    })
 }
 
 fn target(rule: &HttpRule) -> Option<(Verb, &str)> {
@@ -324,7 +343,10 @@ fn body_rule(rule: &HttpRule, input: &MessageDescriptor) -> Result<BodyRule, Str
     match rule.body.as_str() {
         "" => Ok(BodyRule::None),
         "*" => Ok(BodyRule::All),
-        name => input.get_field_by_name(name).map(BodyRule::Field).ok_or_else(|| format!("body: {name} is not a field of the request")),
+        name => input
+            .get_field_by_name(name)
+            .map(BodyRule::Field)
+            .ok_or_else(|| format!("body: {name} is not a field of the request")),
     }
 }
 
@@ -348,9 +370,10 @@ fn answer_rules(method: &Method, answer: Option<&MessageDescriptor>) -> Result<A
     let version = match (method.rules.cache.as_ref().map_or("", |cache| cache.version_field.as_str()), answer) {
         ("", _) => None,
         (_, None) => return Err("`cache`: the body of the answer is not a message".to_owned()),
-        (name, Some(answer)) => {
-            Some(integer_path(answer, name).ok_or_else(|| format!("`cache`: {name} is not an integer of the answer's body"))?)
-        }
+        (name, Some(answer)) => Some(
+            integer_path(answer, name)
+                .ok_or_else(|| format!("`cache`: {name} is not an integer of the answer's body"))?,
+        ),
     };
     Ok((created, version))
 }

@@ -7,9 +7,9 @@ use http::Method as Verb;
 use prost_reflect::{DescriptorPool, MessageDescriptor, Value};
 use taskman_proto::options::MethodRules;
 
-use super::method::Method;
 use super::route::{Binding, Found, RouteError, RouteTable};
 use super::{dialect::Dialect, path};
+use taskman_rpc::Method;
 
 /// The descriptors, the routes and the names of the sample.
 pub(crate) struct Sample {

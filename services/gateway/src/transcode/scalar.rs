@@ -87,7 +87,9 @@ fn integer_text(kind: &Kind, text: &str) -> Result<Value, Wanted> {
     }
     match text.parse::<i128>() {
         Ok(number) => integer(kind, number),
-        Err(_) if text.trim_start_matches('-').bytes().all(|c| c.is_ascii_digit()) && text.len() > 30 => Err(OUT_OF_RANGE),
+        Err(_) if text.trim_start_matches('-').bytes().all(|c| c.is_ascii_digit()) && text.len() > 30 => {
+            Err(OUT_OF_RANGE)
+        }
         Err(_) => Err(NOT_WHOLE),
     }
 }

@@ -179,7 +179,10 @@ impl Parser<'_> {
 
     fn identifier(&mut self) -> Parsed<String> {
         let start = self.at;
-        while self.peek().is_some_and(|c| c == b'_' || c.is_ascii_alphabetic() || (self.at > start && c.is_ascii_digit())) {
+        while self
+            .peek()
+            .is_some_and(|c| c == b'_' || c.is_ascii_alphabetic() || (self.at > start && c.is_ascii_digit()))
+        {
             self.at += 1;
         }
         if self.at == start { self.fail("a field name is missing") } else { Ok(self.slice(start)) }
@@ -224,7 +227,11 @@ impl Parser<'_> {
 
 /// The characters of RFC 3986's `pchar` without the colon, which starts a verb, the star and escapes.
 const fn is_literal(c: u8) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'+' | b',' | b';' | b'=' | b'@')
+    c.is_ascii_alphanumeric()
+        || matches!(
+            c,
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'+' | b',' | b';' | b'=' | b'@'
+        )
 }
 
 #[cfg(test)]

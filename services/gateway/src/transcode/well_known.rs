@@ -29,7 +29,15 @@ pub fn takes_null(desc: &MessageDescriptor) -> bool {
 fn is_wrapper(name: &str) -> bool {
     matches!(
         name,
-        "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value" | "BoolValue" | "StringValue" | "BytesValue"
+        "DoubleValue"
+            | "FloatValue"
+            | "Int64Value"
+            | "UInt64Value"
+            | "Int32Value"
+            | "UInt32Value"
+            | "BoolValue"
+            | "StringValue"
+            | "BytesValue"
     )
 }
 

@@ -66,8 +66,14 @@ fn path_query_body_and_headers_become_fields() {
         (get("/things?state=in_use&states=new&states=2"), json!({"state": "in_use", "states": ["new", "in_use"]})),
         (get("/things?state=THING_STATE_NEW"), json!({"state": "new"})),
         (get("/things?active=0"), json!({"active": false})),
-        (get("/things?box.inner.name=x+y%2B&box.tags=1&box.tags=2"), json!({"box": {"inner": {"name": "x y+"}, "tags": ["1", "2"]}})),
-        (get("/things?since=2026-11-21T10:00:00.5Z&within=1.5s"), json!({"since": "2026-11-21T10:00:00.500Z", "within": "1.500s"})),
+        (
+            get("/things?box.inner.name=x+y%2B&box.tags=1&box.tags=2"),
+            json!({"box": {"inner": {"name": "x y+"}, "tags": ["1", "2"]}}),
+        ),
+        (
+            get("/things?since=2026-11-21T10:00:00.5Z&within=1.5s"),
+            json!({"since": "2026-11-21T10:00:00.500Z", "within": "1.500s"}),
+        ),
         (get("/things?fields=display_name,dueAt"), json!({"fields": "display_name,due_at"})),
         (get("/things?wrapped=true&user_id=u"), json!({"wrapped": true, "user_id": "u"})),
         (get("/things?blob=_-8"), json!({"blob": "/+8="})),
@@ -75,30 +81,60 @@ fn path_query_body_and_headers_become_fields() {
         (get("/things?&page_size=1&"), json!({"page_size": 1})),
         (post(json!({})), json!({})),
         (Case { body: None, ..post(json!({})) }, json!({})),
-        (post(json!({"display_name": "a", "state": "in_use", "big": "9007199254740993"})), json!({"display_name": "a", "state": "in_use", "big": "9007199254740993"})),
+        (
+            post(json!({"display_name": "a", "state": "in_use", "big": "9007199254740993"})),
+            json!({"display_name": "a", "state": "in_use", "big": "9007199254740993"}),
+        ),
         (post(json!({"displayName": "a", "state": "THING_STATE_NEW"})), json!({"display_name": "a", "state": "new"})),
         (post(json!({"state": 2, "weight": 0})), json!({"state": "in_use", "weight": 0.0})),
         (post(json!({"id": null, "labels": null, "box": null})), json!({})),
         (post(json!({"any_value": null})), json!({"any_value": null})),
         (post(json!({"counts": {"a": 1, "b": "2"}})), json!({"counts": {"a": 1, "b": 2}})),
-        (post(json!({"by_number": {"-1": {"name": "x"}}, "by_flag": {"true": "new"}})), json!({"by_number": {"-1": {"name": "x"}}, "by_flag": {"true": "new"}})),
+        (
+            post(json!({"by_number": {"-1": {"name": "x"}}, "by_flag": {"true": "new"}})),
+            json!({"by_number": {"-1": {"name": "x"}}, "by_flag": {"true": "new"}}),
+        ),
         (post(json!({"boxes": [{"tags": ["a"]}, {}]})), json!({"boxes": [{"tags": ["a"]}, {}]})),
-        (post(json!({"due_at": "2026-11-21T10:00:00+02:00", "took": "3s"})), json!({"due_at": "2026-11-21T08:00:00Z", "took": "3s"})),
-        (post(json!({"extra": {"a": [1, null, {"b": true}]}, "list": [1, "x"]})), json!({"extra": {"a": [1.0, null, {"b": true}]}, "list": [1.0, "x"]})),
+        (
+            post(json!({"due_at": "2026-11-21T10:00:00+02:00", "took": "3s"})),
+            json!({"due_at": "2026-11-21T08:00:00Z", "took": "3s"}),
+        ),
+        (
+            post(json!({"extra": {"a": [1, null, {"b": true}]}, "list": [1, "x"]})),
+            json!({"extra": {"a": [1.0, null, {"b": true}]}, "list": [1.0, "x"]}),
+        ),
         (post(json!({"wrapped": "5", "note": ""})), json!({"wrapped": "5", "note": ""})),
-        (post(json!({"price": {"currency_code": "USD", "amount": "1200.5"}})), json!({"price": {"currency_code": "USD", "amount": "1200.50"}})),
+        (
+            post(json!({"price": {"currency_code": "USD", "amount": "1200.5"}})),
+            json!({"price": {"currency_code": "USD", "amount": "1200.50"}}),
+        ),
         (post(json!({"ratio": "Infinity", "weight": "NaN"})), json!({"ratio": "Infinity", "weight": "NaN"})),
         (post(json!({"mask": "a,b.c"})), json!({"mask": "a,b.c"})),
-        (send(Verb::POST, "/boxes/b/things", json!({"box": {"tags": ["t"]}})), json!({"box": {"name": "b", "tags": ["t"]}})),
+        (
+            send(Verb::POST, "/boxes/b/things", json!({"box": {"tags": ["t"]}})),
+            json!({"box": {"name": "b", "tags": ["t"]}}),
+        ),
         (send(Verb::POST, "/boxes/b/things", json!({"box": {"name": "b"}})), json!({"box": {"name": "b"}})),
         (send(Verb::POST, "/things/7:close", json!({"version": 2})), json!({"id": "7", "version": 2})),
         (send(Verb::PUT, "/things/7/labels", json!(["a", "b"])), json!({"id": "7", "labels": ["a", "b"]})),
-        (send(Verb::PUT, "/things/7?reason=r", json!({"flag": true})), json!({"thing": {"id": "7", "flag": true}, "reason": "r"})),
+        (
+            send(Verb::PUT, "/things/7?reason=r", json!({"flag": true})),
+            json!({"thing": {"id": "7", "flag": true}, "reason": "r"}),
+        ),
         (post(json!({})).with(&[("idempotency-key", KEY)]), json!({"request_id": KEY})),
-        (post(json!({"request_id": KEY})).with(&[("idempotency-key", "\"01890A5D-AC96-774B-BCCE-B302099A8057\"")]), json!({"request_id": KEY})),
-        (send(Verb::POST, "/things/7:close", json!({})).with(&[("if-match", "\"4\"")]), json!({"id": "7", "version": 4})),
+        (
+            post(json!({"request_id": KEY})).with(&[("idempotency-key", "\"01890A5D-AC96-774B-BCCE-B302099A8057\"")]),
+            json!({"request_id": KEY}),
+        ),
+        (
+            send(Verb::POST, "/things/7:close", json!({})).with(&[("if-match", "\"4\"")]),
+            json!({"id": "7", "version": 4}),
+        ),
         (send(Verb::POST, "/things/7:close", json!({})).with(&[("if-match", "*")]), json!({"id": "7"})),
-        (send(Verb::PUT, "/things/7", json!({})).with(&[("if-match", "\"4\"")]), json!({"thing": {"id": "7", "version": 4}})),
+        (
+            send(Verb::PUT, "/things/7", json!({})).with(&[("if-match", "\"4\"")]),
+            json!({"thing": {"id": "7", "version": 4}}),
+        ),
     ];
     for (case, wanted) in cases {
         assert_eq!(bound(&sample, &case), Ok(wanted), "{} {}", case.verb, case.uri);
@@ -188,14 +224,26 @@ fn what_is_wrong_is_named_with_its_path() {
         (post(json!({"price": {"currency_code": "USD", "amount": "1", "units": 1}})), "price", "other than"),
         (post(json!({"user_id": "u", "team_id": "t"})), "user_id", "together with team_id"),
         (post(json!({"display_name": "a", "displayName": "a"})), "display_name", "twice"),
-        (send(Verb::POST, "/boxes/b/things", json!({"box": {"name": "c"}})), "box.name", "between the path and the body"),
+        (
+            send(Verb::POST, "/boxes/b/things", json!({"box": {"name": "c"}})),
+            "box.name",
+            "between the path and the body",
+        ),
         (send(Verb::POST, "/things/7:close", json!({"id": "8"})), "id", "between the path and the body"),
         (send(Verb::PUT, "/things/7/labels", json!([1])), "labels[0]", "string"),
         (send(Verb::PATCH, "/things/7", json!({"id": "8"})), "thing.id", "between the path and the body"),
         (post(json!({})).with(&[("idempotency-key", "x")]), "Idempotency-Key", "UUID"),
-        (post(json!({"request_id": "a"})).with(&[("idempotency-key", "01890a5d-ac96-774b-bcce-b302099a8057")]), "Idempotency-Key", "differs"),
+        (
+            post(json!({"request_id": "a"})).with(&[("idempotency-key", "01890a5d-ac96-774b-bcce-b302099a8057")]),
+            "Idempotency-Key",
+            "differs",
+        ),
         (post(json!({"version": 0})).with(&[("if-match", "\"1\", \"2\"")]), "If-Match", "one version"),
-        (send(Verb::POST, "/things/7:close", json!({"version": 3})).with(&[("if-match", "\"4\"")]), "If-Match", "differs"),
+        (
+            send(Verb::POST, "/things/7:close", json!({"version": 3})).with(&[("if-match", "\"4\"")]),
+            "If-Match",
+            "differs",
+        ),
         (send(Verb::PUT, "/things/7/labels", json!([])).with(&[("if-match", "\"4\"")]), "If-Match", "does not compare"),
     ];
     for (case, field, wanted) in cases {
@@ -231,7 +279,8 @@ fn a_query_is_bounded() {
     let sample = Sample::new();
     let (binding, captured) = sample.route(&Verb::GET, "/things");
     let check = |query: &str| {
-        let parts = Parts { captured: &captured, query: Some(query), headers: &HeaderMap::new(), payload: &Payload::Empty };
+        let parts =
+            Parts { captured: &captured, query: Some(query), headers: &HeaderMap::new(), payload: &Payload::Empty };
         request(&binding, &parts, &sample.dialect)
     };
     assert!(check(&"labels=x&".repeat(256)).is_ok());

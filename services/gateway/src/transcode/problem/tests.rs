@@ -6,7 +6,11 @@ use tonic_types::FieldViolation;
 use super::*;
 
 fn status(code: Code, reason: &str, message: &str) -> Status {
-    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, [("k".to_owned(), "v".to_owned())]))
+    Status::with_error_details(
+        code,
+        message,
+        ErrorDetails::with_error_info(reason, DOMAIN, [("k".to_owned(), "v".to_owned())]),
+    )
 }
 
 fn body(rendered: &Rendered) -> Json {
@@ -48,12 +52,19 @@ fn a_problem_has_all_that_a_client_needs() {
 
 #[test]
 fn the_faults_of_services_are_not_shown() {
-    for code in [Code::Internal, Code::Unknown, Code::DataLoss, Code::Unavailable, Code::DeadlineExceeded, Code::Unimplemented] {
+    for code in
+        [Code::Internal, Code::Unknown, Code::DataLoss, Code::Unavailable, Code::DeadlineExceeded, Code::Unimplemented]
+    {
         for as_rpc_status in [false, true] {
-            let rendered =
-                render(&status(code, "INTERNAL", "password of db is x"), &Context { as_rpc_status, ..Context::default() });
+            let rendered = render(
+                &status(code, "INTERNAL", "password of db is x"),
+                &Context { asked: Asked { as_rpc_status, ..Asked::default() }, ..Context::default() },
+            );
             let text = String::from_utf8(rendered.body).unwrap();
-            assert!(rendered.status.is_server_error() && !text.contains("password") && !text.contains("\"k\""), "{text}");
+            assert!(
+                rendered.status.is_server_error() && !text.contains("password") && !text.contains("\"k\""),
+                "{text}"
+            );
         }
     }
 }
@@ -82,11 +93,14 @@ fn challenges_are_ours_and_say_no_more_than_they_must() {
         ),
     ];
     for (reason, has_credentials, wanted) in cases {
-        let context = Context { has_credentials, ..Context::default() };
+        let context = Context { asked: Asked { has_credentials, ..Asked::default() }, ..Context::default() };
         let rendered = render(&status(Code::Unauthenticated, reason, "evil\", x=\"y"), &context);
         assert_eq!(header(&rendered, "www-authenticate"), Some(wanted), "{reason}");
     }
-    assert_eq!(header(&render(&status(Code::NotFound, "NOT_FOUND", ""), &Context::default()), "www-authenticate"), None);
+    assert_eq!(
+        header(&render(&status(Code::NotFound, "NOT_FOUND", ""), &Context::default()), "www-authenticate"),
+        None
+    );
 }
 
 #[test]
@@ -121,7 +135,10 @@ fn the_profile_gets_a_status_with_typed_details() {
     details.set_retry_info(Some(Duration::from_millis(1500)));
     details.set_bad_request(vec![FieldViolation::new("title", "is missing")]);
     let status = Status::with_error_details(Code::InvalidArgument, "wrong", details);
-    let rendered = render(&status, &Context { as_rpc_status: true, request_id: "r1", ..Context::default() });
+    let rendered = render(
+        &status,
+        &Context { asked: Asked { as_rpc_status: true, ..Asked::default() }, request_id: "r1", ..Context::default() },
+    );
     assert_eq!(header(&rendered, "content-type"), Some("application/json;profile=\"google.rpc\""));
     let kind = |name: &str| format!("type.googleapis.com/google.rpc.{name}");
     let wanted = json!({"code": 3, "message": "wrong", "details": [

@@ -74,8 +74,11 @@ fn table_of(rules: &[&str]) -> Result<RouteTable, RouteError> {
          message Out { repeated In ins = 1; int32 version = 2; string name = 3; } service S {",
     );
     for (index, rule) in rules.iter().enumerate() {
-        write!(text, "rpc M{index}(In) returns (Out) {{ option (taskman.options.v1.rules).exposure = EXPOSURE_PUBLIC; {rule} }}")
-            .unwrap();
+        write!(
+            text,
+            "rpc M{index}(In) returns (Out) {{ option (taskman.options.v1.rules).exposure = EXPOSURE_PUBLIC; {rule} }}"
+        )
+        .unwrap();
     }
     text.push('}');
     let dir = tempfile::tempdir().unwrap();
@@ -102,11 +105,15 @@ fn a_wrong_rule_stops_the_start_and_is_named() {
         (&["option (google.api.http) = {custom {kind: \"HEAD\" path: \"/x\"}};"], "no HTTP method"),
         (&["option (google.api.http) = {body: \"*\"};"], "no HTTP method"),
         (
-            &["option (google.api.http) = {post: \"/x\" body: \"*\"}; option (taskman.options.v1.rules).created = \"x/{id}\";"],
+            &[
+                "option (google.api.http) = {post: \"/x\" body: \"*\"}; option (taskman.options.v1.rules).created = \"x/{id}\";",
+            ],
             "`created`",
         ),
         (
-            &["option (google.api.http) = {get: \"/x\" response_body: \"ins\"}; option (taskman.options.v1.rules).cache = {version_field: \"version\"};"],
+            &[
+                "option (google.api.http) = {get: \"/x\" response_body: \"ins\"}; option (taskman.options.v1.rules).cache = {version_field: \"version\"};",
+            ],
             "`cache`",
         ),
         (
