@@ -1,3 +1,5 @@
 //! The binary `iam-admin-service`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    taskman_chassis::main::<taskman_iam_admin::IamAdminService>()
+}
