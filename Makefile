@@ -31,7 +31,7 @@ demo: ## Plays an afternoon of a company against the running fleet
 
 test: setup ## Runs every test on private servers (ARGS='-p taskman-task' for one crate)
 	$(CARGO) build --quiet -p taskman-devstack
-	$(STACK) exec --profile test --dir .dev/test -- $(CARGO) test $(ARGS)
+	$(STACK) exec --profile test --dir .dev/test -- $(CARGO) test $(ARGS) --lib --bins --tests
 
 stack: setup ## Keeps the servers of the tests running until Ctrl-C, for `cargo test` by hand
 	$(STACK) up --dir .dev/stack

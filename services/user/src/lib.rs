@@ -52,7 +52,7 @@ impl Service for UserService {
             .serve(ResourceAttributesServiceServer::new(grpc::Attributes::new(app)))
             .job(Job::every("finish_signups", repeat, move || jobs::finish_signups::run(signups.clone())))
             .job(Job::every("repeat_revocations", repeat, move || jobs::repeat_revocations::run(revocations.clone())))
-            .job(Job::every("purge_idempotency_keys", Duration::from_secs(3_600), move || {
+            .job(Job::every("purge_idempotency_keys", Duration::from_hours(1), move || {
                 jobs::purge_idempotency_keys::run(keys.clone())
             }))
             .job(Job::every("count_users", Duration::from_secs(30), move || metrics::count_users(gauges.clone()))))

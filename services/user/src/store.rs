@@ -1,6 +1,6 @@
 //! The statements of the user service, one file per aggregate.
 
-pub mod change;
-pub mod company;
-pub mod revocation;
-pub mod user;
+pub(crate) mod change;
+pub(crate) mod company;
+pub(crate) mod revocation;
+pub(crate) mod user;

@@ -102,7 +102,7 @@ impl User {
         self.set_active(false, now).then(|| UserDeactivated {
             user: self.state(),
             changed_fields: vec!["active".into()],
-            reason: reason.to_owned(),
+            reason: (!reason.is_empty()).then(|| reason.to_owned()),
         })
     }
 
