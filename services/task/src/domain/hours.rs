@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 /// The most hours, which is also what the column holds: 999 999.99.
 const MAX: Decimal = Decimal::from_parts(99_999_999, 0, 0, false, 2);
 
+const TOO_FINE: &str = "must have at most two decimals";
+
 /// A number of working hours: 0 to 999 999.99, always with two decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -24,11 +26,13 @@ impl Hours {
         if hours >= 1_000_000.0 {
             return Err("must be at most 999999.99");
         }
-        // Adding zero turns a negative zero into zero. The text of a finite number has no exponent.
-        let mut exact: Decimal = (hours + 0.0).to_string().parse().map_err(|_| "must have at most two decimals")?;
-        if exact.normalize().scale() > 2 {
-            return Err("must have at most two decimals");
+        // Adding zero turns a negative zero into zero. The text of a finite number has no exponent; it is looked at
+        // itself, because a decimal has fewer places than a float and would round what is tiny to zero.
+        let text = (hours + 0.0).to_string();
+        if text.split_once('.').is_some_and(|(_, decimals)| decimals.len() > 2) {
+            return Err(TOO_FINE);
         }
+        let mut exact: Decimal = text.parse().map_err(|_| TOO_FINE)?;
         exact.rescale(2);
         Ok(Self(exact))
     }

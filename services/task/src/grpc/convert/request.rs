@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use prost::Message;
 use prost_types::Timestamp;
 use taskman_errors::{Violation, Violations};
@@ -249,8 +249,7 @@ fn time(timestamp: &Timestamp) -> Result<DateTime<Utc>, &'static str> {
     let nanos = u32::try_from(timestamp.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
     nanos
         .filter(|_| (FIRST..=LAST).contains(&timestamp.seconds))
-        .and_then(|nanos| DateTime::from_timestamp(timestamp.seconds, nanos))
-        .and_then(|time| time.duration_trunc(TimeDelta::microseconds(1)).ok())
+        .and_then(|nanos| DateTime::from_timestamp(timestamp.seconds, nanos - nanos % 1_000))
         .ok_or("must be a time of the years 1 to 9999")
 }
 
