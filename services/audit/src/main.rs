@@ -1,3 +1,5 @@
 //! The binary `audit-service`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    taskman_chassis::main::<taskman_audit::AuditService>()
+}

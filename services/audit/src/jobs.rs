@@ -1,0 +1,3 @@
+//! Timed work of the audit service.
+
+pub mod maintain_partitions;
