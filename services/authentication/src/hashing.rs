@@ -32,7 +32,7 @@ pub(crate) struct Hashing {
 /// A place in the queue: whoever has one will have a password hashed soon.
 #[derive(Debug)]
 pub(crate) struct Place {
-    place: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
     workers: Arc<Semaphore>,
 }
 
@@ -52,7 +52,7 @@ impl Hashing {
             metrics::hashing_overloaded();
             Error::Overloaded
         })?;
-        Ok(Place { place, workers: Arc::clone(&self.workers) })
+        Ok(Place { _place: place, workers: Arc::clone(&self.workers) })
     }
 }
 

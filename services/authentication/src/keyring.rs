@@ -131,7 +131,7 @@ fn seal(sealing: &[u8; 32], key: &SigningKey) -> Result<Vec<u8>, Error> {
     let mut private = key.to_pkcs8().expose_secret().to_vec();
     let bound = bound_to(key.kid(), key.algorithm());
     let nonce = RandomizedNonceKey::new(&AES_256_GCM, sealing)?.seal_in_place_append_tag(bound, &mut private)?;
-    Ok([nonce.as_ref(), &private].concat())
+    Ok([nonce.as_ref().as_slice(), &private].concat())
 }
 
 fn open(sealing: &[u8; 32], stored: &Stored) -> Option<SigningKey> {

@@ -42,8 +42,8 @@ impl Secrets {
     /// Derives the secret of the next refresh token from the present one. Who holds neither the present token nor this
     /// key cannot, so the next secret need not be stored to be given out a second time.
     pub(crate) fn successor(&self, session: SessionId, generation: i32, present: &Secret) -> Secret {
-        let parts: [&[u8]; 3] = [session.as_uuid().as_bytes(), &generation.to_be_bytes(), present.bytes()];
-        Secret::from_bytes(sign(&self.successors, &parts))
+        let (session, generation) = (session.as_uuid(), generation.to_be_bytes());
+        Secret::from_bytes(sign(&self.successors, &[session.as_bytes(), &generation, present.bytes()]))
     }
 }
 
