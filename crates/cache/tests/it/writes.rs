@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt;
 use taskman_cache::Cache;
@@ -50,7 +51,8 @@ async fn a_filler_that_read_before_a_write_cannot_undo_it() {
         let writing = async {
             began.notified().await;
             writer.put(company, "ada", &profile(2)).await;
-            assert_eq!(read(&writer, company, None).await, (Some(profile(2)), 0), "nobody joins an older load");
+            let reading = tokio::time::timeout(Duration::from_secs(10), read(&writer, company, None));
+            assert_eq!(reading.await, Ok((Some(profile(2)), 0)), "nobody joins an older load");
             go.notify_one();
         };
         tokio::join!(stale_read(cache, company, &began, &go), writing);
