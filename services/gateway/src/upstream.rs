@@ -73,7 +73,7 @@ impl Upstreams {
         metadata: HeaderMap,
     ) -> Result<Response<Streaming<Bytes>>, Error> {
         let (mut grpc, path) = self.ready(self.peer(method)?, method).await?;
-        Ok(grpc.server_streaming(request(message, metadata), path, BytesCodec).await?)
+        grpc.server_streaming(request(message, metadata), path, BytesCodec).await.map_err(refusal)
     }
 
     fn peer(&self, method: &Method) -> Result<&Peer, Status> {
@@ -88,12 +88,15 @@ impl Upstreams {
     }
 }
 
-/// Tells a response that is too large, which is refused on this side: such a status has no headers of the service.
+/// Tells what this side refused or found, whose statuses carry no details, from what a service answered, whose do.
 fn refusal(status: Status) -> Error {
-    if status.code() == Code::OutOfRange && status.metadata().is_empty() {
-        return Error::ResponseTooLarge;
+    match status.code() {
+        Code::OutOfRange if status.details().is_empty() => Error::ResponseTooLarge,
+        Code::Unavailable if status.details().is_empty() => away().into(),
+        // The library says so when the time that was given to the call is over; nobody else cancels it.
+        Code::Cancelled => Error::DeadlineExceeded,
+        _ => status.into(),
     }
-    status.into()
 }
 
 fn request(message: Bytes, metadata: HeaderMap) -> Request<Bytes> {
