@@ -73,7 +73,7 @@ async fn one_address_cannot_take_all_connections() {
 #[tokio::test]
 async fn a_head_with_too_many_headers_is_refused() {
     let world = World::new().await;
-    let headers: String = (0..200).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let headers: String = "x-again: 1\r\n".repeat(200);
     let answer = closed_after(&world, format!("GET / HTTP/1.1\r\n{headers}\r\n").as_bytes()).await;
     assert!(answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
 }

@@ -157,11 +157,14 @@ fn access(
     Access::new(Assembly { methods, verifier, issuer: None, decide: Arc::new(policies), vouchers, clock }).unwrap()
 }
 
+/// An action and the resources that it was asked for.
+type Asked = (String, Vec<String>);
+
 /// Decides as it is told; remembers what it was asked.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Policies {
     pub(crate) denied: Arc<Mutex<Vec<String>>>,
-    pub(crate) asked: Arc<Mutex<Vec<(String, Vec<String>)>>>,
+    pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 #[tonic::async_trait]
