@@ -1,3 +1,5 @@
 //! The binary `notification-service`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    taskman_chassis::main::<taskman_notification::NotificationService>()
+}

@@ -1,0 +1,6 @@
+//! The commands of the binary `taskman`, one file each.
+
+pub mod demo;
+pub mod keys;
+pub mod routes;
+pub mod up;

@@ -1,0 +1,3 @@
+//! The statements of the notification service.
+
+pub(crate) mod notification;
