@@ -1,9 +1,9 @@
 //! The types and rules of roles, policies and who holds them.
 
-pub mod assignment;
-pub mod change;
-pub mod company;
-pub mod defaults;
-pub mod event;
-pub mod policy;
-pub mod role;
+pub(crate) mod assignment;
+pub(crate) mod change;
+pub(crate) mod company;
+pub(crate) mod defaults;
+pub(crate) mod event;
+pub(crate) mod policy;
+pub(crate) mod role;

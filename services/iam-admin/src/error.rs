@@ -9,7 +9,7 @@ use taskman_postgres::{self as postgres, idempotency::Refusal};
 
 /// The one error of this crate.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Fields of the request are wrong.
     #[error("the request is not valid")]
     Invalid(Vec<Violation>),

@@ -1,7 +1,7 @@
 //! The statements of the IAM admin service, one file per aggregate.
 
-pub mod assignment;
-pub mod change;
-pub mod company;
-pub mod policy;
-pub mod role;
+pub(crate) mod assignment;
+pub(crate) mod change;
+pub(crate) mod company;
+pub(crate) mod policy;
+pub(crate) mod role;

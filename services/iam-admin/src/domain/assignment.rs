@@ -9,22 +9,22 @@ use super::role::Role;
 
 /// A role in the hands of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     /// Who holds it.
-    pub user_id: UserId,
+    pub(crate) user_id: UserId,
     /// What.
-    pub role: Role,
+    pub(crate) role: Role,
     /// Since when.
-    pub assigned_at: DateTime<Utc>,
+    pub(crate) assigned_at: DateTime<Utc>,
     /// Who gave it; nobody when the system did.
-    pub assigned_by: Option<UserId>,
+    pub(crate) assigned_by: Option<UserId>,
     /// The first moment at which it is not held any more; never when unset.
-    pub expires_at: Option<DateTime<Utc>>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
 }
 
 /// What assigning a role to somebody amounts to.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It is held already, until the same moment.
     Unchanged(Assignment),
     /// It is held from now on, or until another moment than before.
@@ -40,7 +40,7 @@ pub enum Outcome {
 
 impl Assignment {
     /// Gives `role` to a user. One who holds it already only gets the new end; the rest stays as it was.
-    pub fn assign(
+    pub(crate) fn assign(
         existing: Option<Self>,
         role: Role,
         user: UserId,
@@ -66,23 +66,23 @@ impl Assignment {
     }
 
     /// Says whether the role is held at `now`: the end itself is outside.
-    pub fn is_held(&self, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_held(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_none_or(|end| now < end)
     }
 
     /// Says whether the company could be left without administrator when this assignment ends. A company always has one
     /// whose role does not end by itself, so that no passing of time can take the last one.
-    pub fn keeps_the_company_administered(&self) -> bool {
+    pub(crate) fn keeps_the_company_administered(&self) -> bool {
         self.role.is_admin() && self.expires_at.is_none()
     }
 
     /// Tells that the role was taken away.
-    pub fn revoked(&self, by: UserId) -> RoleRevoked {
+    pub(crate) fn revoked(&self, by: UserId) -> RoleRevoked {
         RoleRevoked { user_id: self.user_id, role_id: self.role.id, role_name: self.role.name.clone(), by: Some(by) }
     }
 
     /// Tells that the time is over; nothing for an assignment without end.
-    pub fn expired(&self) -> Option<RoleExpired> {
+    pub(crate) fn expired(&self) -> Option<RoleExpired> {
         self.expires_at.map(|expired_at| RoleExpired {
             user_id: self.user_id,
             role_id: self.role.id,

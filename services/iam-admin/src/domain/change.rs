@@ -11,21 +11,21 @@ use super::policy::Policy;
 
 /// A change under its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub(crate) struct Change {
     /// Without gaps, in commit order.
-    pub position: i64,
+    pub(crate) position: i64,
     /// The company.
-    pub company_id: CompanyId,
+    pub(crate) company_id: CompanyId,
     /// When.
-    pub changed_at: DateTime<Utc>,
+    pub(crate) changed_at: DateTime<Utc>,
     /// What is so now.
-    pub state: State,
+    pub(crate) state: State,
 }
 
 /// What a change leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub(crate) enum State {
     /// All that a user holds.
     Subject(SubjectState),
     /// Everything of a new company.
@@ -34,47 +34,47 @@ pub enum State {
 
 /// All that a user holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SubjectState {
+pub(crate) struct SubjectState {
     /// The user.
-    pub user_id: UserId,
+    pub(crate) user_id: UserId,
     /// The roles.
-    pub roles: Vec<HeldRole>,
+    pub(crate) roles: Vec<HeldRole>,
 }
 
 /// One role that a user holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldRole {
+pub(crate) struct HeldRole {
     /// The role.
-    pub role_id: RoleId,
+    pub(crate) role_id: RoleId,
     /// When it ends, if it does.
-    pub expires_at: Option<DateTime<Utc>>,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
 }
 
 /// A role with the policies attached to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoleState {
+pub(crate) struct RoleState {
     /// The role.
-    pub id: RoleId,
+    pub(crate) id: RoleId,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The policies.
-    pub policy_ids: Vec<PolicyId>,
+    pub(crate) policy_ids: Vec<PolicyId>,
 }
 
 /// Everything of a company.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CompanyState {
+pub(crate) struct CompanyState {
     /// Its roles.
-    pub roles: Vec<RoleState>,
+    pub(crate) roles: Vec<RoleState>,
     /// Its policies.
-    pub policies: Vec<Policy>,
+    pub(crate) policies: Vec<Policy>,
     /// What its users hold.
-    pub subjects: Vec<SubjectState>,
+    pub(crate) subjects: Vec<SubjectState>,
 }
 
 impl State {
     /// Says what a user holds.
-    pub fn subject(user: UserId, held: &[Assignment]) -> Self {
+    pub(crate) fn subject(user: UserId, held: &[Assignment]) -> Self {
         let roles = held.iter().map(|held| HeldRole { role_id: held.role.id, expires_at: held.expires_at });
         Self::Subject(SubjectState { user_id: user, roles: roles.collect() })
     }

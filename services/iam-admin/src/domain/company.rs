@@ -11,22 +11,22 @@ use super::role::{self, Role};
 
 /// A company with its default roles and policies, and what is attached to what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewCompany {
+pub(crate) struct NewCompany {
     /// The company.
-    pub id: CompanyId,
+    pub(crate) id: CompanyId,
     /// Its roles, the pseudo-role among them.
-    pub roles: Vec<Role>,
+    pub(crate) roles: Vec<Role>,
     /// Its policies.
-    pub policies: Vec<Policy>,
+    pub(crate) policies: Vec<Policy>,
     /// Which policy is attached to which role.
-    pub attached: Vec<(RoleId, PolicyId)>,
+    pub(crate) attached: Vec<(RoleId, PolicyId)>,
     /// Its first user, who gets the role `admin`.
-    pub admin: UserId,
+    pub(crate) admin: UserId,
 }
 
 impl NewCompany {
     /// Makes roles and policies from the defaults; all ids follow from the company's.
-    pub fn provision(company: CompanyId, admin: UserId, defaults: &Defaults, now: DateTime<Utc>) -> Self {
+    pub(crate) fn provision(company: CompanyId, admin: UserId, defaults: &Defaults, now: DateTime<Utc>) -> Self {
         Self {
             id: company,
             roles: defaults.roles(company, now).collect(),
@@ -37,12 +37,12 @@ impl NewCompany {
     }
 
     /// Returns the id of the role `admin`, which the defaults always have.
-    pub fn admin_role(&self) -> RoleId {
+    pub(crate) fn admin_role(&self) -> RoleId {
         Role::system_id(self.id, role::ADMIN)
     }
 
     /// Says what is so now.
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         let roles = self.roles.iter().map(|role| RoleState {
             id: role.id,
             name: role.name.clone(),
@@ -57,7 +57,7 @@ impl NewCompany {
     }
 
     /// Tells that the first user administers the company.
-    pub fn administered(&self) -> RoleAssigned {
+    pub(crate) fn administered(&self) -> RoleAssigned {
         RoleAssigned {
             user_id: self.admin,
             role_id: self.admin_role(),

@@ -13,9 +13,9 @@ const FILE: &str = include_str!("../../data/default_roles.toml");
 /// The default roles with their policies.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Defaults {
+pub(crate) struct Defaults {
     /// Actions that no role but `admin` is granted.
-    pub administrators_only: Vec<String>,
+    pub(crate) administrators_only: Vec<String>,
     role: Vec<DefaultRole>,
     policy: Vec<DefaultPolicy>,
 }
@@ -41,7 +41,7 @@ struct DefaultPolicy {
 
 /// Says what is wrong with the data file.
 #[derive(Debug, thiserror::Error)]
-pub enum DefaultsInvalid {
+pub(crate) enum DefaultsInvalid {
     /// It cannot be read.
     #[error("the default roles cannot be read")]
     Unreadable(#[from] toml::de::Error),
@@ -52,7 +52,7 @@ pub enum DefaultsInvalid {
 
 impl Defaults {
     /// Reads the file that is compiled into the program.
-    pub fn load() -> Result<Self, DefaultsInvalid> {
+    pub(crate) fn load() -> Result<Self, DefaultsInvalid> {
         let defaults: Self = toml::from_str(FILE)?;
         let needed = [role::ADMIN, role::DEFAULT, taskman_policy::snapshot::EVERYONE];
         let named = defaults.policy.iter().flat_map(|policy| &policy.roles).map(String::as_str);
@@ -64,7 +64,7 @@ impl Defaults {
     }
 
     /// Makes the roles for a company.
-    pub fn roles(&self, company: CompanyId, now: DateTime<Utc>) -> impl Iterator<Item = Role> {
+    pub(crate) fn roles(&self, company: CompanyId, now: DateTime<Utc>) -> impl Iterator<Item = Role> {
         self.role.iter().map(move |role| Role {
             id: Role::system_id(company, &role.name),
             company_id: company,
@@ -78,7 +78,7 @@ impl Defaults {
     }
 
     /// Makes the policies for a company.
-    pub fn policies(&self, company: CompanyId, now: DateTime<Utc>) -> impl Iterator<Item = Policy> {
+    pub(crate) fn policies(&self, company: CompanyId, now: DateTime<Utc>) -> impl Iterator<Item = Policy> {
         self.policy.iter().map(move |policy| Policy {
             id: Policy::system_id(company, &policy.name),
             name: policy.name.clone(),
@@ -93,7 +93,7 @@ impl Defaults {
     }
 
     /// Returns which policy is attached to which role of a company.
-    pub fn attached(&self, company: CompanyId) -> impl Iterator<Item = (RoleId, PolicyId)> {
+    pub(crate) fn attached(&self, company: CompanyId) -> impl Iterator<Item = (RoleId, PolicyId)> {
         self.policy.iter().flat_map(move |policy| {
             let id = Policy::system_id(company, &policy.name);
             policy.roles.iter().map(move |role| (Role::system_id(company, role), id))

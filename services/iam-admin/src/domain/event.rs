@@ -6,17 +6,17 @@ use taskman_ids::{PolicyId, RoleId, UserId};
 
 /// A policy was created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyCreated {
+pub(crate) struct PolicyCreated {
     /// The policy.
-    pub policy_id: PolicyId,
+    pub(crate) policy_id: PolicyId,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// `allow` or `deny`.
-    pub effect: String,
+    pub(crate) effect: String,
     /// `draft`, `shadow`, `active` or `disabled`.
-    pub status: String,
+    pub(crate) status: String,
     /// From 1, one more with each change.
-    pub version: i32,
+    pub(crate) version: i32,
 }
 
 impl Event for PolicyCreated {
@@ -31,15 +31,15 @@ impl Event for PolicyCreated {
 
 /// A role that was given for a time came to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoleExpired {
+pub(crate) struct RoleExpired {
     /// Who had it.
-    pub user_id: UserId,
+    pub(crate) user_id: UserId,
     /// Which role.
-    pub role_id: RoleId,
+    pub(crate) role_id: RoleId,
     /// Its name at the time.
-    pub role_name: String,
+    pub(crate) role_name: String,
     /// When it ended.
-    pub expired_at: chrono::DateTime<chrono::Utc>,
+    pub(crate) expired_at: chrono::DateTime<chrono::Utc>,
 }
 
 impl Event for RoleExpired {

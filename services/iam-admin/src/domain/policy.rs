@@ -9,27 +9,27 @@ use super::event::PolicyCreated;
 
 /// A policy of a company.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// Its id.
-    pub id: PolicyId,
+    pub(crate) id: PolicyId,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Allow or deny.
     #[serde(with = "EffectName")]
-    pub effect: Effect,
+    pub(crate) effect: Effect,
     /// 1 to 50 patterns of actions.
-    pub actions: Vec<String>,
+    pub(crate) actions: Vec<String>,
     /// 1 to 50 patterns of resources.
-    pub resources: Vec<String>,
+    pub(crate) resources: Vec<String>,
     /// The CEL expression that must hold as well.
-    pub condition: Option<String>,
+    pub(crate) condition: Option<String>,
     /// Whether it counts.
     #[serde(with = "StatusName")]
-    pub status: Status,
+    pub(crate) status: Status,
     /// When it was made.
-    pub created_at: DateTime<Utc>,
+    pub(crate) created_at: DateTime<Utc>,
     /// From 1, one more with each change.
-    pub version: i32,
+    pub(crate) version: i32,
 }
 
 /// How an effect is written.
@@ -52,12 +52,12 @@ enum StatusName {
 
 impl Policy {
     /// Derives the id of a policy that comes with the company, so that provisioning can be repeated.
-    pub fn system_id(company: CompanyId, name: &str) -> PolicyId {
+    pub(crate) fn system_id(company: CompanyId, name: &str) -> PolicyId {
         PolicyId::derived(company.as_uuid(), &format!("policy:{name}"))
     }
 
     /// Tells that the policy was made.
-    pub fn created(&self) -> PolicyCreated {
+    pub(crate) fn created(&self) -> PolicyCreated {
         PolicyCreated {
             policy_id: self.id,
             name: self.name.clone(),
@@ -71,7 +71,7 @@ impl Policy {
 /// Says whether one who holds `own` may give away `granted`: each action × resource that is granted has to be included in
 /// one pattern of an unconditional active allow of the grantor. Conditions and states of what is granted are ignored, since
 /// they can change without anybody being asked again; what denies grants nothing.
-pub fn may_grant(own: &[Policy], granted: &[Policy]) -> bool {
+pub(crate) fn may_grant(own: &[Policy], granted: &[Policy]) -> bool {
     let own: Vec<_> = own.iter().filter(|policy| lets_its_holder_grant(policy)).map(Patterns::of).collect();
     granted.iter().filter(|policy| policy.effect == Effect::Allow).all(|policy| {
         let granted = Patterns::of(policy);
