@@ -6,6 +6,8 @@ use taskman_messaging::outbox;
 
 use crate::app::App;
 use crate::domain::company::NewCompany;
+use crate::domain::policy::Policy;
+use crate::domain::role::Role;
 use crate::error::Error;
 use crate::{metrics, store};
 
@@ -29,9 +31,9 @@ pub(crate) async fn provision_company(app: &App, company: CompanyId, admin: User
     store::assignment::insert(&mut tx, company, new.admin, new.admin_role(), now).await?;
     // Only the user service provisions companies, on behalf of somebody who is signing up.
     let origin = Origin::new(company, Actor::Service("user"));
-    let roles: Vec<_> = new.roles.iter().filter(|role| !role.pseudo).map(|role| role.created()).collect();
+    let roles: Vec<_> = new.roles.iter().filter(|role| !role.pseudo).map(Role::created).collect();
     outbox::record_all(&mut tx, &origin, &roles, now).await?;
-    let policies: Vec<_> = new.policies.iter().map(|policy| policy.created()).collect();
+    let policies: Vec<_> = new.policies.iter().map(Policy::created).collect();
     outbox::record_all(&mut tx, &origin, &policies, now).await?;
     outbox::record(&mut tx, &origin, &new.administered(), now).await?;
     let position = store::change::insert(&mut tx, company, &new.state(), now).await?;

@@ -29,7 +29,7 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), Error> {
             // One that cannot be ended must not keep the others from it.
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
-                tracing::error!(error, user.id = %ended.user_id, role.id = %ended.role_id, "an assignment did not end");
+                tracing::error!(error, user.id = %ended.user, role.id = %ended.role, "an assignment did not end");
             }
         }
     }
@@ -37,7 +37,7 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), Error> {
 }
 
 async fn expire(app: &App, ended: Ended, now: DateTime<Utc>) -> Result<(), Error> {
-    let Ended { company_id: company, user_id: user, role_id: role } = ended;
+    let Ended { company, user, role } = ended;
     let mut tx = app.db.begin().await?;
     store::company::find_for_update(&mut tx, company).await?;
     let assignment = store::assignment::find(&mut tx, company, user, role).await?;

@@ -27,9 +27,9 @@ impl FromRow<'_, PgRow> for Assignment {
 /// An assignment whose time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub(crate) struct Ended {
-    pub(crate) company_id: CompanyId,
-    pub(crate) user_id: UserId,
-    pub(crate) role_id: RoleId,
+    pub(crate) company: CompanyId,
+    pub(crate) user: UserId,
+    pub(crate) role: RoleId,
 }
 
 /// Finds an assignment, held or ended.
@@ -118,7 +118,8 @@ pub(crate) async fn other_administrator_exists(
 pub(crate) async fn list_ended(conn: &mut PgConnection, now: DateTime<Utc>, limit: i64) -> Result<Vec<Ended>, Error> {
     // no company: time passes in all companies alike
     Ok(sqlx::query_as(
-        "SELECT company_id, user_id, role_id FROM user_roles WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+        "SELECT company_id AS company, user_id AS \"user\", role_id AS role FROM user_roles
+         WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
     )
     .bind(now)
     .bind(limit)
