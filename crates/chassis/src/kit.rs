@@ -10,7 +10,7 @@ use taskman_access::{Access, Decide, Decision, Question, RemoteDecide};
 use taskman_cache::Cache;
 use taskman_clock::SharedClock;
 use taskman_identity::{KeySet, RevocationList};
-use taskman_limits::Limiter;
+use taskman_limits::{Limiter, Quotas};
 use taskman_messaging::Outbox;
 use taskman_postgres::Db;
 use taskman_rpc::client::{Channel, Origin};
@@ -32,6 +32,7 @@ pub(crate) struct Contents {
     pub(crate) outbox: Option<Outbox>,
     pub(crate) cache: Cache,
     pub(crate) limiter: Limiter,
+    pub(crate) quotas: Quotas,
     pub(crate) access: Access,
     pub(crate) decide: Arc<SwitchedDecide>,
     pub(crate) origin: Origin,
@@ -84,6 +85,11 @@ impl Kit {
     /// Returns the rate limiter; it works without Redis.
     pub fn limiter(&self) -> Limiter {
         self.0.limiter.clone()
+    }
+
+    /// Returns the configured rate limits.
+    pub fn quotas(&self) -> Quotas {
+        self.0.quotas
     }
 
     /// Returns the enforcement layer, for what a request implies beyond its method.

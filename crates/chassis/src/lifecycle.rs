@@ -241,6 +241,7 @@ fn kit<S: Service>(
         outbox: relay.map(Relay::outbox),
         db,
         limiter: Limiter::on(cache.redis(), S::NAME),
+        quotas: config.limits,
         cache,
         access,
         decide,

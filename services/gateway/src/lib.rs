@@ -10,9 +10,11 @@ pub mod config;
 pub mod edge;
 pub mod error;
 pub mod layers;
+mod service;
 pub mod table;
 pub mod transcode;
 pub mod upstream;
 
 pub use app::{Gateway, StartError};
 pub use config::Config;
+pub use service::GatewayService;

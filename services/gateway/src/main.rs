@@ -1,3 +1,5 @@
 //! The binary `gateway-service`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    taskman_chassis::main::<taskman_gateway::GatewayService>()
+}
