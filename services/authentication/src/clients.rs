@@ -73,12 +73,7 @@ impl TryFrom<LoginSubject> for Subject {
         Ok(Self {
             user: UserId::parse(&subject.user_id).map_err(|_| Error::Damaged("LoginSubject.user_id"))?,
             company: CompanyId::parse(&subject.company_id).map_err(|_| Error::Damaged("LoginSubject.company_id"))?,
-            personal_words: vec![
-                subject.email.clone(),
-                subject.username,
-                subject.first_name,
-                subject.company_name,
-            ],
+            personal_words: vec![subject.email.clone(), subject.username, subject.first_name, subject.company_name],
             email: subject.email,
             active: subject.active,
             company_active,

@@ -125,7 +125,8 @@ mod tests {
         let pool = pool(1, 1);
         let hash = pool.queue().unwrap().hash("Violet kettle é".to_owned().into()).await.unwrap();
         assert!(!is_outdated(&hash), "{hash}");
-        for (password, expected) in [("Violet kettle é", true), ("violet kettle é", false), ("Violet kettle é ", false)] {
+        for (password, expected) in [("Violet kettle é", true), ("violet kettle é", false), ("Violet kettle é ", false)]
+        {
             let place = pool.queue().unwrap();
             let (_, same) = place.verify(password.to_owned().into(), Some(hash.clone())).await.unwrap();
             assert_eq!(same, expected, "{password}");

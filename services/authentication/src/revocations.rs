@@ -121,9 +121,9 @@ impl Feed {
     pub(crate) fn watch(self: &Arc<Self>, since: i64) -> impl Stream<Item = Item> + Send + 'static {
         let mut heads = self.head.subscribe();
         heads.mark_changed();
-        let watcher =
-            Watcher { feed: Arc::clone(self), heads, since, ready: VecDeque::new(), beat_at: Instant::now() };
-        let items = futures::stream::unfold(watcher, |mut watcher| async move { Some((watcher.next().await?, watcher)) });
+        let watcher = Watcher { feed: Arc::clone(self), heads, since, ready: VecDeque::new(), beat_at: Instant::now() };
+        let items =
+            futures::stream::unfold(watcher, |mut watcher| async move { Some((watcher.next().await?, watcher)) });
         items.take_until(self.stopping.clone().cancelled_owned())
     }
 }

@@ -128,8 +128,7 @@ async fn open(app: &App, client: &Client, names: &[Name; 3], proved: Proved) -> 
         user_agent: client.user_agent.clone(),
         method: LoginMethod::Password,
     };
-    let origin =
-        taskman_events::Origin { session: Some(session.id), ..origin(client, company, Actor::User(user)) };
+    let origin = taskman_events::Origin { session: Some(session.id), ..origin(client, company, Actor::User(user)) };
     outbox::record(&mut tx, &origin, &event, now).await?;
     let access = app.access_token(&session, &subject, rights)?;
     tx.commit().await?;

@@ -17,8 +17,7 @@ use crate::store;
 /// Gives a session its next pair of tokens; the user, the company and the session are looked at anew. A changed password
 /// has ended the session.
 pub(crate) async fn refresh_token(app: &App, client: &Client, token: &SecretString) -> Result<Tokens, Error> {
-    let (id, presented) =
-        secret::read(secret::REFRESH, token.expose_secret()).ok_or(Error::RefreshTokenInvalid)?;
+    let (id, presented) = secret::read(secret::REFRESH, token.expose_secret()).ok_or(Error::RefreshTokenInvalid)?;
     let id = SessionId::from_uuid(id);
     let session = store::session::find(app.db.primary(), id).await?;
     let session = session.filter(|session| session.is_open(app.clock.now())).ok_or(Error::RefreshTokenInvalid)?;

@@ -1,12 +1,12 @@
 //! Ends every session of somebody who may not log in any more.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use taskman_events::auth::{RevocationReason, SessionRevoked};
 use taskman_events::{Actor, Origin};
 use taskman_identity::Revoked;
 use taskman_ids::{CompanyId, UserId};
 use taskman_messaging::outbox;
-use sqlx::PgConnection;
 
 use super::{App, forget_at};
 use crate::error::Error;
@@ -85,10 +85,8 @@ async fn record(
     reason: RevocationReason,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let events: Vec<SessionRevoked> = ended
-        .iter()
-        .map(|ended| SessionRevoked { user_id: ended.user, session_id: ended.session, reason })
-        .collect();
+    let events: Vec<SessionRevoked> =
+        ended.iter().map(|ended| SessionRevoked { user_id: ended.user, session_id: ended.session, reason }).collect();
     if !events.is_empty() {
         outbox::record_all(conn, origin, &events, now).await?;
     }

@@ -86,10 +86,8 @@ impl Link {
     /// Takes the secret with this hash in the place of any older one and says until when it is valid; `None` when the
     /// link cannot have another one.
     pub(crate) fn mint(&mut self, purpose: Purpose, hash: Hash, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let possible = self.purpose == purpose
-            && self.used_at.is_none()
-            && self.mints < MINTS
-            && now < self.mintable_until;
+        let possible =
+            self.purpose == purpose && self.used_at.is_none() && self.mints < MINTS && now < self.mintable_until;
         possible.then(|| {
             let expires_at = now + purpose.valid();
             self.mints += 1;
@@ -127,8 +125,10 @@ mod tests {
         assert_eq!(late.mint(Purpose::ResetPassword, [0; 32], NOW + TimeDelta::minutes(30)), None);
         let mut set = link(Purpose::SetPassword);
         let week = TimeDelta::days(7);
-        assert_eq!(set.mint(Purpose::SetPassword, [0; 32], NOW + week - TimeDelta::seconds(1)).map(|at| at - NOW),
-            Some(week + week - TimeDelta::seconds(1)));
+        assert_eq!(
+            set.mint(Purpose::SetPassword, [0; 32], NOW + week - TimeDelta::seconds(1)).map(|at| at - NOW),
+            Some(week + week - TimeDelta::seconds(1))
+        );
         assert_eq!(set.mint(Purpose::SetPassword, [0; 32], NOW + week), None);
     }
 

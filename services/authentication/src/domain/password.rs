@@ -74,7 +74,8 @@ fn is_common(folded: &str) -> bool {
 }
 
 fn is_built_from(folded: &str, personal_words: &[String]) -> bool {
-    let mut words: Vec<String> = personal_words.iter().map(|word| word.to_lowercase()).flat_map(|word| parts(&word)).collect();
+    let mut words: Vec<String> =
+        personal_words.iter().map(|word| word.to_lowercase()).flat_map(|word| parts(&word)).collect();
     words.push(PRODUCT.to_owned());
     // The longest first: what is left of it must not count as somebody's own letters.
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
@@ -108,14 +109,18 @@ mod tests {
 
     #[test]
     fn what_everybody_uses_is_refused_also_with_digits_behind_it() {
-        for common in ["password", "PassWord", "password1", "Password123!", "12345678", "qwertyuiop", "letmein!!", "monkey99"] {
+        for common in
+            ["password", "PassWord", "password1", "Password123!", "12345678", "qwertyuiop", "letmein!!", "monkey99"]
+        {
             assert_eq!(judged(common), Err(Weak::Common), "{common}");
         }
     }
 
     #[test]
     fn what_others_know_is_refused_unless_there_is_more() {
-        for personal in ["acme2026!", "lovelace42", "ada.lovelace@example.com", "ADAacme-1", "TaskMan2026", "acmerockets"] {
+        for personal in
+            ["acme2026!", "lovelace42", "ada.lovelace@example.com", "ADAacme-1", "TaskMan2026", "acmerockets"]
+        {
             assert_eq!(judged(personal), Err(Weak::Personal), "{personal}");
         }
         for own in ["correct-horse-acme", "violet kettle", "9f3kz7q1", "        ", "acme:8 tulips"] {

@@ -87,11 +87,7 @@ pub(crate) async fn list(pool: &PgPool, since: i64, limit: i64) -> Result<Vec<Re
 }
 
 /// Returns what is known of the revocations of a user's every session.
-pub(crate) async fn latest_of_user(
-    conn: &mut PgConnection,
-    company: CompanyId,
-    user: UserId,
-) -> Result<Latest, Error> {
+pub(crate) async fn latest_of_user(conn: &mut PgConnection, company: CompanyId, user: UserId) -> Result<Latest, Error> {
     let latest = sqlx::query_as(
         "SELECT max(position) AS position, max(issued_until) AS issued_until FROM revocations
          WHERE company_id = $1 AND user_id = $2",

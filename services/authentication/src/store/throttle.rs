@@ -122,11 +122,6 @@ struct Row {
 
 impl Row {
     const fn counter(&self, scope: Scope) -> Counter {
-        Counter {
-            scope,
-            failures: self.failures,
-            blocked_until: self.blocked_until,
-            succeeded_at: self.succeeded_at,
-        }
+        Counter { scope, failures: self.failures, blocked_until: self.blocked_until, succeeded_at: self.succeeded_at }
     }
 }
