@@ -68,3 +68,5 @@ CREATE TABLE subject_keys (
     CONSTRAINT subject_keys_pkey PRIMARY KEY (company_id, subject_id),
     CONSTRAINT subject_keys_destroyed CHECK ((sealed_key IS NULL) = (destroyed_at IS NOT NULL))
 );
+-- A service that starts opens the newest one, to see that its own key is the right one.
+CREATE INDEX subject_keys_newest ON subject_keys (created_at DESC) WHERE sealed_key IS NOT NULL;

@@ -5,6 +5,7 @@ pub mod log_event;
 pub mod query_events;
 pub mod write;
 
+use anyhow::Context as _;
 use taskman_chassis::Kit;
 use taskman_clock::SharedClock;
 use taskman_messaging::Outbox;
@@ -33,9 +34,13 @@ pub struct App {
 }
 
 impl App {
-    /// Takes from the kit what the use cases need, and looks at what the table is cut with.
+    /// Takes from the kit what the use cases need, and makes sure that it fits what is in the database.
     pub async fn new(kit: &Kit, config: &Config) -> anyhow::Result<Self> {
-        let db = kit.db()?;
+        let (db, master) = (kit.db()?, MasterKey::new(kit.derive_key("subject-keys")?));
+        let mut conn = db.primary().acquire().await?;
+        let checked = keys::check(&mut conn, &master).await;
+        checked.context("identity.secret_key is not the one that the keys of subjects were sealed with")?;
+        drop(conn);
         Ok(Self {
             series: TimeSeries::detect(&db, EVENTS).await?,
             db,
@@ -43,7 +48,7 @@ impl App {
             clock: kit.clock(),
             pages: kit.page_tokens()?,
             schemas: Schemas::of_the_catalogue(),
-            master: MasterKey::new(kit.derive_key("subject-keys")?),
+            master,
             retention: config.retention(),
         })
     }

@@ -1,4 +1,4 @@
 //! The statements of the audit service, one file per aggregate.
 
-pub mod event;
-pub mod subject_key;
+pub(crate) mod event;
+pub(crate) mod subject_key;

@@ -9,6 +9,16 @@ use crate::domain::seal::{Keyring, MasterKey, Owner, SubjectKey};
 use crate::error::Error;
 use crate::store;
 
+/// Makes sure that the master key is the one that the table's keys are sealed with. With another one, nothing that is
+/// there could be opened, and nothing about the same persons could be added.
+pub(crate) async fn check(conn: &mut PgConnection, master: &MasterKey) -> Result<(), Error> {
+    if let Some(newest) = store::subject_key::find_newest(conn).await? {
+        let owner = newest.owner();
+        newest.sealed.map(|sealed| master.unwrap(owner, &sealed)).transpose()?;
+    }
+    Ok(())
+}
+
 /// Returns the keys of all `owners`, and makes those that there never were. A destroyed key stays destroyed.
 pub(crate) async fn for_sealing(
     conn: &mut PgConnection,
@@ -29,7 +39,8 @@ pub(crate) async fn for_sealing(
     Ok(keys)
 }
 
-/// Returns the keys of `owners` that there are or were.
+/// Returns the keys of `owners` that there are or were. A damaged one is not among them, so that it closes what it sealed
+/// and nothing else; who seals misses it.
 pub(crate) async fn for_opening(
     conn: &mut PgConnection,
     master: &MasterKey,
@@ -41,8 +52,12 @@ pub(crate) async fn for_opening(
     let mut keys = Keyring::with_capacity(owners.len());
     for found in store::subject_key::list(conn, owners).await? {
         let owner = found.owner();
-        let key = found.sealed_key.map(|sealed| master.unwrap(owner, &sealed)).transpose()?;
-        keys.insert(owner, key);
+        match found.sealed.map(|sealed| master.unwrap(owner, &sealed)).transpose() {
+            Ok(key) => {
+                keys.insert(owner, key);
+            }
+            Err(error) => tracing::error!(company.id = %owner.company, %error, "the key of a subject is damaged"),
+        }
     }
     Ok(keys)
 }

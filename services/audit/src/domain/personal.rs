@@ -220,6 +220,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn bounded_data_is_never_larger_than_its_bound(
             fields in proptest::collection::btree_map("[a-z\"]{1,40}", "[ -~]{0,3000}", 0..60)

@@ -14,7 +14,7 @@ use crate::error::Error;
 pub(crate) struct SealedKey {
     company_id: CompanyId,
     subject_id: Uuid,
-    pub(crate) sealed_key: Option<Vec<u8>>,
+    pub(crate) sealed: Option<Vec<u8>>,
 }
 
 impl SealedKey {
@@ -28,13 +28,24 @@ impl SealedKey {
 pub(crate) async fn list(conn: &mut PgConnection, owners: &[Owner]) -> Result<Vec<SealedKey>, Error> {
     let (companies, subjects) = columns(owners);
     Ok(sqlx::query_as(
-        "SELECT company_id, subject_id, sealed_key
+        "SELECT company_id, subject_id, sealed_key AS sealed
          FROM subject_keys JOIN unnest($1::uuid[], $2::uuid[]) AS wanted (company_id, subject_id)
               USING (company_id, subject_id)",
     )
     .bind(companies)
     .bind(subjects)
     .fetch_all(conn)
+    .await?)
+}
+
+/// Finds the newest key of any company that is not destroyed.
+pub(crate) async fn find_newest(conn: &mut PgConnection) -> Result<Option<SealedKey>, Error> {
+    // no company: asks which master key sealed the table
+    Ok(sqlx::query_as(
+        "SELECT company_id, subject_id, sealed_key AS sealed FROM subject_keys
+         WHERE sealed_key IS NOT NULL ORDER BY created_at DESC LIMIT 1",
+    )
+    .fetch_optional(conn)
     .await?)
 }
 

@@ -20,6 +20,9 @@ use tonic_types::StatusExt as _;
 /// A client of the audit service.
 pub(crate) type Client = AuditServiceClient<Calls>;
 
+/// The whole configuration of an audit service.
+pub(crate) type Everything = taskman_chassis::Config<Config>;
+
 /// An audit service at work.
 pub(crate) struct World {
     /// The service.
@@ -43,12 +46,20 @@ impl World {
             })
             .start()
             .await;
-        Self { service, auditor: caller() }
+        Self { service, auditor: caller() }.at_work().await
+    }
+
+    /// Waits until an event of another company has gone all the way: what is published from now on has a queue.
+    async fn at_work(self) -> Self {
+        let somebody = caller();
+        self.relay(&origin(&somebody), &[started("First")]).await;
+        wait_until("the first event", || async { self.rows(somebody.company).await == 1 }).await;
+        self
     }
 
     /// Starts another replica of the service, on the same stores.
-    pub(crate) async fn replica(&self, change: impl FnOnce(&mut Config)) -> Running {
-        let mut config = taskman_chassis::Config::<Config>::default();
+    pub(crate) async fn replica(&self, change: impl FnOnce(&mut Everything)) -> anyhow::Result<Running> {
+        let mut config = Everything::default();
         patient(&mut config);
         let name: String =
             sqlx::query_scalar("SELECT current_database()").fetch_one(self.service.pool()).await.unwrap();
@@ -60,11 +71,13 @@ impl World {
         config.identity.secret_key = Some(secret_key());
         "127.0.0.1:0".clone_into(&mut config.server.listen);
         "127.0.0.1:0".clone_into(&mut config.server.admin_listen);
-        change(&mut config.service);
+        change(&mut config);
         let clock = std::sync::Arc::new(self.service.clock().clone());
         let process = Process { clock, ..Process::new(|_| String::new()) };
         let listeners = Listeners::bind("audit", &config.server).await.unwrap();
-        taskman_chassis::start::<AuditService>(config, listeners, process).await.unwrap()
+        let running = taskman_chassis::start::<AuditService>(config, listeners, process).await?;
+        wait_until("the replica", || async { running.is_ready() }).await;
+        Ok(running)
     }
 
     /// Returns an instant that is safely over.
@@ -124,7 +137,7 @@ impl World {
 }
 
 /// The machine of a test may be slow; what is tested here is not how fast it is.
-fn patient(config: &mut taskman_chassis::Config<Config>) {
+fn patient(config: &mut Everything) {
     config.database.acquire_timeout_ms = 20_000;
     config.database.lock_timeout_ms = 20_000;
     config.database.statement_timeout_ms = 20_000;

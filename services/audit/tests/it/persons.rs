@@ -51,7 +51,8 @@ async fn the_table_holds_no_personal_data_that_anybody_can_read() {
     world.stored(1).await;
     // The row as text, with the sealed bytes as they are.
     let (mut dump, pii): (String, Vec<u8>) =
-        sqlx::query_as("SELECT (to_jsonb(audit_events) - 'pii')::text, pii FROM audit_events")
+        sqlx::query_as("SELECT (to_jsonb(audit_events) - 'pii')::text, pii FROM audit_events WHERE company_id = $1")
+            .bind(world.auditor.company)
             .fetch_one(world.service.pool())
             .await
             .unwrap();
@@ -126,4 +127,28 @@ async fn a_damaged_seal_hides_no_record() {
     let records = world.ask(of_type("task.")).await;
     let addresses: Vec<&str> = records.iter().map(|record| record.ip_address.as_str()).collect();
     assert_eq!(addresses, ["", "203.0.113.7"]);
+}
+
+#[tokio::test]
+async fn a_damaged_key_closes_what_it_sealed_and_nothing_else() {
+    let world = World::start().await;
+    let company = world.auditor.company;
+    let grace = created(company, "grace");
+    world.tell(&grace, MINUTE).await;
+    world.stored(1).await;
+    sqlx::query("UPDATE subject_keys SET sealed_key = 'x' WHERE subject_id = $1")
+        .bind(grace.user.id)
+        .execute(world.service.pool())
+        .await
+        .unwrap();
+    let [record] = world.ask(of_type("user.")).await.try_into().unwrap();
+    assert_eq!((email(&record), record.ip_address.as_str()), (None, "203.0.113.7"));
+}
+
+#[tokio::test]
+async fn a_service_with_another_secret_does_not_start() {
+    let world = World::start().await;
+    let other = "Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=";
+    let refused = world.replica(|config| config.identity.secret_key = Some(other.into())).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("identity.secret_key"), "{refused:#}");
 }
