@@ -31,6 +31,22 @@ async fn next_change(stream: &mut Stream) -> Change {
     }
 }
 
+/// Commits changes as another replica does, which can wake nobody here.
+async fn commit_elsewhere(world: &World, changes: i32) {
+    sqlx::query(
+        "WITH head AS (UPDATE iam_position SET position = position + $3 RETURNING position - $3 AS past)
+         INSERT INTO iam_changes (position, company_id, changed_at, state)
+         SELECT past + n, $1, now(), jsonb_build_object('subject', jsonb_build_object('user_id', $2, 'roles', '[]'::jsonb))
+         FROM head, generate_series(1, $3) AS n",
+    )
+    .bind(world.admin.company)
+    .bind(UserId::new())
+    .bind(changes)
+    .execute(world.service.pool())
+    .await
+    .unwrap();
+}
+
 fn subject(change: Change) -> SubjectRoles {
     match change.what {
         Some(What::SubjectRoles(subject)) => subject,
@@ -120,22 +136,22 @@ async fn concurrent_changes_come_without_gaps_and_in_the_order_of_their_commits(
 async fn a_long_past_is_streamed_to_its_end() {
     let world = World::start().await;
     // Three batches and a bit.
-    sqlx::query(
-        "WITH past AS (
-             INSERT INTO iam_changes (position, company_id, changed_at, state)
-             SELECT n, $1, now(), jsonb_build_object('subject', jsonb_build_object('user_id', $2::uuid, 'roles', '[]'::jsonb))
-             FROM generate_series(2, 650) AS n RETURNING position)
-         UPDATE iam_position SET position = (SELECT max(position) FROM past)",
-    )
-    .bind(world.admin.company)
-    .bind(UserId::new())
-    .execute(world.service.pool())
-    .await
-    .unwrap();
+    commit_elsewhere(&world, 649).await;
     let mut stream = watch(&world, 0).await;
     for expected in 1..=650 {
         assert_eq!(next_change(&mut stream).await.position, expected);
     }
+    world.service.stop().await;
+}
+
+#[tokio::test]
+async fn what_another_replica_commits_is_streamed_as_well() {
+    let world = World::start().await;
+    let mut stream = watch(&world, 1).await;
+    assert!(matches!(next(&mut stream).await, Item::Heartbeat(_)));
+    commit_elsewhere(&world, 2).await;
+    assert_eq!(next_change(&mut stream).await.position, 2);
+    assert_eq!(next_change(&mut stream).await.position, 3);
     world.service.stop().await;
 }
 
