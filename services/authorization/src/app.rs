@@ -28,7 +28,7 @@ use crate::projection::Projection;
 
 /// What the use cases work with.
 #[derive(Debug)]
-pub struct App {
+pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) db: Db,
     pub(crate) outbox: Outbox,

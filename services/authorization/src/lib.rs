@@ -58,6 +58,9 @@ impl Service for AuthorizationService {
             .job(Job::run("follow_iam", move |stop| jobs::follow_iam::run(iam, stop)))
             .job(Job::run("follow_users", move |stop| jobs::follow_users::run(users, stop)))
             .job(Job::run("record_denials", move |stop| jobs::record_denials::run(denials, stop)))
-            .job(Job::every("show_staleness", Duration::from_secs(1), move || metrics::show_staleness(gauges.clone()))))
+            .job(Job::every("show_staleness", Duration::from_secs(1), move || {
+                metrics::show_staleness(&gauges);
+                async { Ok::<_, std::convert::Infallible>(()) }
+            })))
     }
 }

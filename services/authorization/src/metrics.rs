@@ -1,7 +1,5 @@
 //! The business metrics of the authorization service.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use metrics::{counter, gauge, histogram};
 
@@ -26,11 +24,10 @@ pub(crate) fn lost_denials(count: u64) {
 }
 
 /// Shows how old the facts are; infinitely while they have never been complete.
-pub(crate) async fn show_staleness(app: Arc<App>) -> Result<(), std::convert::Infallible> {
+pub(crate) fn show_staleness(app: &App) {
     for stream in Stream::ALL {
         let age = app.projection.progress(stream).staleness();
         let seconds = age.map_or(f64::INFINITY, |age| age.as_secs_f64());
         gauge!("taskman_authz_staleness_seconds", "stream" => stream.as_str()).set(seconds);
     }
-    Ok(())
 }

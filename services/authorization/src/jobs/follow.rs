@@ -191,7 +191,9 @@ impl<'a, S: Source> Follower<'a, S> {
             self.progress.advance(last.position);
             if self.live {
                 let now = self.app.clock.now();
-                new.iter().for_each(|change| metrics::applied(S::STREAM, change.changed_at, now));
+                for change in new {
+                    metrics::applied(S::STREAM, change.changed_at, now);
+                }
             }
         }
         let kept = self.unwritten.last().map_or(self.written, |change| change.position);
