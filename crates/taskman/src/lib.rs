@@ -6,3 +6,4 @@
 pub mod command;
 pub mod fleet;
 pub mod keys;
+pub mod story;

@@ -28,7 +28,7 @@ enum Command {
 fn main() -> ExitCode {
     let ran = match Arguments::parse().command {
         Command::Up(arguments) => command::up::run(arguments),
-        Command::Demo(arguments) => command::demo::run(arguments),
+        Command::Demo(arguments) => command::demo::run(&arguments),
         Command::Keys(arguments) => command::keys::run(&arguments),
         Command::Routes => command::routes::run(),
     };
