@@ -1,14 +1,14 @@
 //! Roles, policies and who holds them.
 //!
-//! A company gets its roles and policies with [`app::provision_company`], as [`domain::defaults`] says; after that,
-//! assignments change with [`app::assign_role_to_user`], [`app::revoke_role_from_user`], the arrival of invited users
-//! ([`consumers::user_created`]) and the passing of time ([`jobs::expire_roles`]). Every such transaction locks the row of
+//! A company gets its roles and policies with `app::provision_company`, as `domain::defaults` says; after that,
+//! assignments change with `app::assign_role_to_user`, `app::revoke_role_from_user`, the arrival of invited users
+//! (`consumers::user_created`) and the passing of time (`jobs::expire_roles`). Every such transaction locks the row of
 //! its company, so that rules about the last administrator are decided one after the other, and leaves a numbered row in
-//! `iam_changes`, from which [`app::watch_changes`] feeds the authorization service within milliseconds. This service
+//! `iam_changes`, from which `app::watch_changes` feeds the authorization service within milliseconds. This service
 //! decides nothing about others' calls.
 //!
-//! Further modules than every service has: [`app::give_role`] is what all ways to a role have in common,
-//! [`app::idempotent`] answers repeated requests, [`domain::event`] declares events that the catalogue lacks.
+//! Further modules than every service has: `app::give_role` is what all ways to a role have in common,
+//! `app::idempotent` answers repeated requests, `domain::event` declares events that the catalogue lacks.
 
 mod app;
 mod config;

@@ -154,7 +154,7 @@ mod tests {
             Policy { status: Status::Shadow, ..everything.clone() },
             Policy { status: Status::Disabled, ..everything },
         ] {
-            assert!(!may_grant(&[weaker.clone()], &granted), "{weaker:?}");
+            assert!(!may_grant(std::slice::from_ref(&weaker), &granted), "{weaker:?}");
         }
     }
 
