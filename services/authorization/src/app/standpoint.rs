@@ -43,11 +43,11 @@ impl Ground {
 /// Makes sure that the facts reach `at_least` and are not older than `bound`; returns how far they are.
 pub(crate) async fn fresh_enough(app: &App, at_least: Positions, bound: Duration) -> Result<Positions, Error> {
     let patience = Duration::from_millis(app.config.wait_for_position_ms);
-    for stream in Stream::ALL {
-        let progress = app.projection.progress(stream);
-        if !progress.reaches(at_least.of(stream), patience).await {
-            return Err(Error::Behind(stream));
-        }
+    let reaches = |stream| app.projection.progress(stream).reaches(at_least.of(stream), patience);
+    match tokio::join!(reaches(Stream::Iam), reaches(Stream::User)) {
+        (true, true) => {}
+        (false, _) => return Err(Error::Behind(Stream::Iam)),
+        (_, false) => return Err(Error::Behind(Stream::User)),
     }
     for stream in Stream::ALL {
         if app.projection.progress(stream).staleness().is_none_or(|age| age > bound) {

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     const BOUNDS: Bounds =
-        Bounds { iam: Duration::from_secs(2), change: Duration::from_secs(30), read: Duration::from_secs(300) };
+        Bounds { iam: Duration::from_secs(2), change: Duration::from_secs(30), read: Duration::from_mins(5) };
 
     #[test]
     fn iam_is_the_strictest_whatever_is_done() {

@@ -27,7 +27,9 @@ const BATCH: usize = 256;
 /// At most so many changes wait for the database; after more, the stream is read again from where the database is.
 const MAX_UNWRITTEN: usize = 10_000;
 /// How long the database may take, so that one that hangs does not keep changes from memory.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a database that failed is left alone.
+const WRITE_PAUSE: Duration = Duration::from_secs(2);
 /// How often it is written that the database is complete: what a restart may count on.
 const NOTE_FRESHNESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -98,6 +100,8 @@ struct Follower<'a, S: Source> {
     fresh_at: Option<DateTime<Utc>>,
     /// When that was written last.
     noted: Option<Instant>,
+    /// When the database failed last.
+    failed: Option<Instant>,
     /// Whether this connection has been level with the stream: only then a change's age says how fast we are.
     live: bool,
 }
@@ -112,6 +116,7 @@ impl<'a, S: Source> Follower<'a, S> {
             unwritten: Vec::new(),
             fresh_at: None,
             noted: None,
+            failed: None,
             live: false,
         }
     }
@@ -120,8 +125,9 @@ impl<'a, S: Source> Follower<'a, S> {
     async fn session(&mut self, backoff: &mut Backoff) -> Ended {
         self.live = false;
         let silence = Duration::from_millis(self.app.config.silence_ms);
-        // What is in memory already is passed over when it comes again.
-        let since = self.unwritten.last().map_or(self.written, |change| change.position);
+        // What is in memory already is passed over when it comes again. The database may be ahead of memory: another
+        // replica writes it, too.
+        let since = self.unwritten.last().map_or(self.written, |change| change.position).min(self.progress.position());
         let opened = tokio::time::timeout(silence, S::open(self.app, since)).await;
         let mut batches = match opened {
             Ok(Ok(stream)) => stream.ready_chunks(BATCH),
@@ -203,22 +209,25 @@ impl<'a, S: Source> Follower<'a, S> {
 
     /// Writes what is not written; what cannot be is kept.
     async fn write(&mut self) {
-        let due = self.fresh_at.is_some() && self.noted.is_none_or(|at| at.elapsed() >= NOTE_FRESHNESS_EVERY);
-        if self.unwritten.is_empty() && !due {
+        let note = self.fresh_at.is_some() && self.noted.is_none_or(|at| at.elapsed() >= NOTE_FRESHNESS_EVERY);
+        let resting = self.failed.is_some_and(|at| at.elapsed() < WRITE_PAUSE);
+        if resting || (self.unwritten.is_empty() && !note) {
             return;
         }
-        match tokio::time::timeout(WRITE_TIMEOUT, self.write_all(due)).await {
-            Ok(Ok(written)) => {
+        let written = tokio::time::timeout(WRITE_TIMEOUT, self.write_all(note)).await;
+        match written.unwrap_or(Err(Error::Database(taskman_postgres::Error::Timeout))) {
+            Ok(written) => {
                 self.written = written;
                 self.unwritten.clear();
-                if due {
+                self.failed = None;
+                if note {
                     self.noted = Some(Instant::now());
                 }
             }
-            Ok(Err(error)) => {
-                tracing::warn!(stream = S::STREAM.as_str(), %error, "changes could not be written; decisions have them");
+            Err(error) => {
+                self.failed = Some(Instant::now());
+                tracing::warn!(stream = S::STREAM.as_str(), %error, "changes are not written; decisions have them");
             }
-            Err(_) => tracing::warn!(stream = S::STREAM.as_str(), "the database is slow; decisions have the changes"),
         }
     }
 
@@ -266,7 +275,7 @@ impl<'a, S: Source> Follower<'a, S> {
 
     /// Writes what is left, and that it was complete, for the next start.
     async fn finish(mut self) {
-        self.noted = None;
+        (self.noted, self.failed) = (None, None);
         self.write().await;
     }
 }

@@ -102,23 +102,20 @@ impl<C: Clone + Send + Sync + 'static> Feed<C> {
                         None => None,
                     }
                 };
-                match next {
-                    Some(sent) => {
-                        match &sent {
-                            Sent::Change(at, _) => position = *at,
-                            Sent::Heartbeat(_) => due = Instant::now() + HEARTBEAT,
-                        }
-                        if sender.send(sent).await.is_err() {
-                            return;
-                        }
+                let Some(sent) = next else {
+                    // A closed receiver is noticed with the next beat.
+                    let changed = tokio::time::timeout(HEARTBEAT, states.changed()).await;
+                    if matches!(changed, Ok(Err(_))) || sender.is_closed() {
+                        return;
                     }
-                    None => {
-                        // A closed receiver is noticed with the next beat.
-                        let changed = tokio::time::timeout(HEARTBEAT, states.changed()).await;
-                        if matches!(changed, Ok(Err(_))) || sender.is_closed() {
-                            return;
-                        }
-                    }
+                    continue;
+                };
+                match &sent {
+                    Sent::Change(at, _) => position = *at,
+                    Sent::Heartbeat(_) => due = Instant::now() + HEARTBEAT,
+                }
+                if sender.send(sent).await.is_err() {
+                    return;
                 }
             }
         };

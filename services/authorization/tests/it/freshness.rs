@@ -197,3 +197,46 @@ async fn a_company_that_iam_has_not_told_of_is_neither_allowed_nor_denied() {
     assert_eq!(world.ask(request).await.unwrap().outcome(), Outcome::Allow);
     world.service.stop().await;
 }
+
+#[tokio::test]
+async fn a_revocation_bites_although_the_database_is_stuck_and_is_written_later() {
+    let world = World::start().await;
+    let role = world.role("viewer", &[allow(&["tasks:view"], &["tasks/**"])]);
+    let user = world.user(&[role]);
+    assert_eq!(world.decide_now(user, "tasks:view", "tasks").await, Outcome::Allow);
+    let mut stuck = world.service.pool().begin().await.unwrap();
+    sqlx::query("SELECT position FROM positions FOR UPDATE").fetch_all(&mut *stuck).await.unwrap();
+    world.hold(user, &[]);
+    let denied = || async { world.decide(user, "tasks:view", "tasks").await.unwrap() == Outcome::Deny };
+    wait_until("the revocation to bite", denied).await;
+    stuck.rollback().await.unwrap();
+    let written = || async { written_position(&world).await == world.iam.0.head() };
+    wait_until("the revocation to be written", written).await;
+    world.service.stop().await;
+}
+
+#[tokio::test]
+async fn what_another_replica_has_written_is_still_applied_here() {
+    let world = World::start().await;
+    let role = world.role("viewer", &[allow(&["tasks:view"], &["tasks/**"])]);
+    let user = world.user(&[]);
+    assert_eq!(world.decide_now(user, "tasks:view", "tasks").await, Outcome::Deny);
+    sqlx::query("UPDATE positions SET position = 1000").execute(world.service.pool()).await.unwrap();
+    world.hold(user, &[]);
+    assert_eq!(world.decide_now(user, "tasks:view", "tasks").await, Outcome::Deny);
+    let opened = world.iam.0.opened().len();
+    world.iam.0.cut();
+    world.hold(user, &[role]);
+    wait_until("the stream to be opened again", || async { world.iam.0.opened().len() > opened }).await;
+    let allowed = || async { world.decide(user, "tasks:view", "tasks").await.unwrap() == Outcome::Allow };
+    wait_until("the assignment to arrive", allowed).await;
+    assert_eq!(written_position(&world).await, 1000);
+    world.service.stop().await;
+}
+
+async fn written_position(world: &World) -> i64 {
+    sqlx::query_scalar("SELECT position FROM positions WHERE stream = 'iam'")
+        .fetch_one(world.service.pool())
+        .await
+        .unwrap()
+}

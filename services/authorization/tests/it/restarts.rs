@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use secrecy::ExposeSecret as _;
 use sqlx::ConnectOptions as _;
 use taskman_authorization::AuthorizationService;
 use taskman_authorization::config::Config;
+use taskman_chassis::config::ServerConfig;
 use taskman_chassis::{Listeners, Process, Running};
 use taskman_clock::{Clock as _, ManualClock};
 use taskman_identity::{Client, Principal, VOUCHER_HEADER, VoucherKeys};
@@ -36,9 +38,12 @@ impl Restarted {
         config.upstreams =
             taskman_testkit::FLEET.iter().map(|peer| ((*peer).to_owned(), "http://127.0.0.1:1".to_owned())).collect();
         config.identity.fleet_keys = Some(keys["authorization"].clone().into());
-        config.server.listen = "127.0.0.1:0".to_owned();
-        config.server.admin_listen = "127.0.0.1:0".to_owned();
-        config.server.drain_timeout_ms = 500;
+        config.server = ServerConfig {
+            listen: "127.0.0.1:0".to_owned(),
+            admin_listen: "127.0.0.1:0".to_owned(),
+            drain_timeout_ms: 500,
+            ..ServerConfig::default()
+        };
         let process = Process { clock: Arc::new(clock.clone()), ..Process::new(|_| String::new()) };
         let listeners = Listeners::bind("authorization", &config.server).await.unwrap();
         let running = taskman_chassis::start::<AuthorizationService>(config, listeners, process).await.unwrap();
@@ -51,7 +56,7 @@ impl Restarted {
         let voucher =
             self.keys.issue("authorization", path, principal, self.clock.now(), Duration::from_secs(10)).unwrap();
         let mut request = Request::new(request);
-        request.metadata_mut().insert(VOUCHER_HEADER.as_str(), voucher.parse().unwrap());
+        request.metadata_mut().insert(VOUCHER_HEADER, voucher.parse().unwrap());
         let address = format!("http://{}", self.running.address());
         let mut client =
             AuthorizationServiceClient::connect(address).await.map_err(|e| Status::unknown(e.to_string()))?;
@@ -114,7 +119,6 @@ async fn who_has_never_heard_anything_decides_nothing() {
     let request = world.question(taskman_ids::UserId::new(), "tasks:view", &["tasks"]);
     let clock = world.service.clock().clone();
     let space = world.service.stop().await;
-    use secrecy::ExposeSecret as _;
     let empty = space.database("another").await.expose_secret().to_owned();
     let started = Restarted::start(empty, clock).await;
     assert_unavailable(started.ask(request).await, "STALE_SNAPSHOT");
