@@ -98,7 +98,7 @@ async fn enforce(access: &Access, mut request: Request<Body>) -> Result<Request<
 /// Takes the principal out of a voucher: of any listed service for a FLEET method, of the gateway for all others.
 fn believe(access: &Access, method: &Method, text: &str) -> Result<Principal, Status> {
     let voucher = access.vouchers().open(text, &method.path, access.clock().now()).map_err(|error| {
-        tracing::warn!(%error, "a voucher was refused");
+        tracing::warn!(rpc.method = method.path, voucher.problem = error.label(), "a voucher was refused");
         status::refuse(Kind::Unauthenticated, "TOKEN_INVALID", "the voucher of the call is not valid here")
     })?;
     let allowed = match (method.exposure(), &voucher.principal) {

@@ -89,7 +89,7 @@ pub struct TelemetryConfig {
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { log: "info,opentelemetry=off,lapin::returned_messages=off".to_owned(), otlp_endpoint: None, sample_ratio: 0.1 }
+        Self { log: "info,opentelemetry=off,lapin::returned_messages=off,lapin::channels=off".to_owned(), otlp_endpoint: None, sample_ratio: 0.1 }
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(long)]
     stores: Option<PathBuf>,
     /// What is logged.
-    #[arg(long, default_value = "warn,opentelemetry=off,lapin::returned_messages=off")]
+    #[arg(long, default_value = "warn,taskman_telemetry=info,taskman_rpc=info,opentelemetry=off,lapin::returned_messages=off,lapin::channels=off")]
     log: String,
 }
 
