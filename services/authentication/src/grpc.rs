@@ -31,7 +31,7 @@ pub(crate) struct Authentication(pub(crate) Arc<App>);
 impl AuthenticationService for Authentication {
     async fn login(&self, request: Request<LoginRequest>) -> Reply<LoginResponse> {
         handle_public(request, async |client, request: LoginRequest| {
-            app::login::login(&self.0, &client, request.into()).await.map(convert::login_response)
+            app::login::login(&self.0, &client, request.into()).await.map(|tokens| convert::login_response(&tokens))
         })
         .await
     }
@@ -43,7 +43,9 @@ impl AuthenticationService for Authentication {
     async fn refresh_token(&self, request: Request<RefreshTokenRequest>) -> Reply<RefreshTokenResponse> {
         handle_public(request, async |client, request: RefreshTokenRequest| {
             let token = request.refresh_token.into();
-            app::refresh_token::refresh_token(&self.0, &client, &token).await.map(convert::refresh_response)
+            app::refresh_token::refresh_token(&self.0, &client, &token)
+                .await
+                .map(|tokens| convert::refresh_response(&tokens))
         })
         .await
     }

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A heartbeat comes with the first look after this, so twice a second.
 const BEAT_AFTER: Duration = Duration::from_millis(400);
 /// How often expired revocations are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+const FORGET_EVERY: Duration = Duration::from_mins(1);
 /// How many are read at once.
 const PAGE: i64 = 1_000;
 

@@ -7,6 +7,7 @@ use taskman_chassis::Kit;
 use taskman_ids::SessionId;
 
 use crate::domain::secret::Secret;
+use crate::domain::subject::Subject;
 use crate::domain::throttle::Scope;
 
 /// What hashes addresses, counts attempts and makes the next refresh token.
@@ -47,8 +48,13 @@ impl Secrets {
     }
 }
 
+/// Returns what the attempts on an account are counted under: the user where there is one, however the address was typed.
+pub(crate) fn account(email: &str, subject: Option<&Subject>) -> Vec<u8> {
+    subject.map_or_else(|| folded(email).into_bytes(), |subject| subject.user.as_uuid().as_bytes().to_vec())
+}
+
 /// Removes what people type differently each time.
-pub(crate) fn folded(email: &str) -> String {
+fn folded(email: &str) -> String {
     email.trim().to_lowercase()
 }
 

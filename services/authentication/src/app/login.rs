@@ -13,7 +13,7 @@ use crate::domain::subject::{self, Rights, Subject};
 use crate::domain::throttle::{Attempt, Counter, Scope, network};
 use crate::error::Error;
 use crate::hashing::is_outdated;
-use crate::secrets::folded;
+use crate::secrets::account;
 use crate::store::throttle::Name;
 use crate::{metrics, store};
 
@@ -63,12 +63,10 @@ pub(crate) async fn login(app: &App, client: &Client, cmd: Login) -> Result<Toke
     }
 }
 
-/// Names the counters of the attempt: of the account, the network, and both. The account is the user where there is one,
-/// however the address was typed.
+/// Names the counters of the attempt: of the account, the network, and both.
 fn names(app: &App, client: &Client, email: &str, subject: Option<&Subject>) -> [Name; 3] {
-    let (company, user) = subject::ids(subject);
-    let account = subject.map_or_else(|| folded(email).into_bytes(), |_| user.as_uuid().as_bytes().to_vec());
-    let network = network(client.address);
+    let (company, _) = subject::ids(subject);
+    let (account, network) = (account(email, subject), network(client.address));
     let name = |scope, parts: &[&[u8]], company| Name { scope, key: app.secrets.counter(scope, parts), company };
     [
         name(Scope::Account, &[&account], company),

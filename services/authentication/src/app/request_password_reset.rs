@@ -12,7 +12,7 @@ use crate::domain::link::{Link, Purpose};
 use crate::domain::subject;
 use crate::domain::throttle::{Scope, admit_mail};
 use crate::error::Error;
-use crate::secrets::folded;
+use crate::secrets::account;
 use crate::store;
 use crate::store::throttle::Name;
 
@@ -21,7 +21,7 @@ use crate::store::throttle::Name;
 pub(crate) async fn request_password_reset(app: &App, client: &Client, email: &str) -> Result<(), Error> {
     let subject = app.clients.subject_by_email(email).await?;
     let (company, user) = subject::ids(subject.as_ref());
-    let account = subject.as_ref().map_or_else(|| folded(email).into_bytes(), |_| user.as_uuid().as_bytes().to_vec());
+    let account = account(email, subject.as_ref());
     let name = [Name { scope: Scope::Mail, key: app.secrets.counter(Scope::Mail, &[&account]), company }];
     let now = app.clock.now();
 

@@ -13,6 +13,7 @@ use crate::domain::password::{Password, Weak};
 use crate::domain::secret;
 use crate::domain::throttle::Scope;
 use crate::error::Error;
+use crate::secrets::account;
 use crate::store;
 use crate::store::throttle::Name;
 
@@ -37,7 +38,7 @@ pub(crate) async fn reset_password(app: &App, client: &Client, cmd: ResetPasswor
     let subject = subject
         .filter(|subject| subject.company == link.company && subject.shut_out().is_none())
         .ok_or(Error::LinkInvalid)?;
-    let password = Password::parse(cmd.password, &subject.personal_words).map_err(|weak| violation(&weak))?;
+    let password = Password::parse(cmd.password, &subject.personal_words).map_err(violation)?;
     let hash = app.hashing.queue()?.hash(password.into_inner()).await?;
 
     let ids = (link.company, link.user);
@@ -50,7 +51,7 @@ pub(crate) async fn reset_password(app: &App, client: &Client, cmd: ResetPasswor
     store::link_request::use_up_of_user(&mut tx, ids, now).await?;
     store::credential::put(&mut tx, ids, &hash, now).await?;
     // Whoever has proved to be the user need not wait because others have guessed.
-    let key = app.secrets.counter(Scope::Account, &[link_account(ids.1).as_slice()]);
+    let key = app.secrets.counter(Scope::Account, &[&account("", Some(&subject))]);
     store::throttle::delete(&mut tx, &Name { scope: Scope::Account, key, company: ids.0 }).await?;
     let origin = origin(client, ids.0, Actor::User(ids.1));
     outbox::record(&mut tx, &origin, &PasswordReset { user_id: ids.1, link_request_id: id }, now).await?;
@@ -60,11 +61,6 @@ pub(crate) async fn reset_password(app: &App, client: &Client, cmd: ResetPasswor
     Ok(())
 }
 
-/// The account as logins count it.
-fn link_account(user: taskman_ids::UserId) -> [u8; 16] {
-    *user.as_uuid().as_bytes()
-}
-
-fn violation(weak: &Weak) -> Error {
+fn violation(weak: Weak) -> Error {
     Error::Invalid(vec![Violation { field: "new_password".to_owned(), description: weak.to_string() }])
 }

@@ -1,6 +1,6 @@
 //! Ends every session of somebody who may not log in any more.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use taskman_events::auth::{RevocationReason, SessionRevoked};
 use taskman_events::{Actor, Origin};
@@ -50,7 +50,7 @@ pub(crate) async fn end_all(
 ) -> Result<usize, Error> {
     let company = origin.company;
     // Also the sessions that a replica with a faster clock has begun.
-    let until = DateTime::<Utc>::MAX_UTC.min(now + chrono::TimeDelta::days(1));
+    let until = now + TimeDelta::days(1);
     let ended = store::session::end_of_user(conn, (company, user), until, reason, now).await?;
     record(conn, origin, &ended, reason, now).await?;
     let issued_until = ended.iter().map(|ended| ended.issued_at).fold(now, DateTime::max);

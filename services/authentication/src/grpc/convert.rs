@@ -139,7 +139,7 @@ impl TryFrom<CheckSessionRequest> for CheckSession {
 }
 
 /// Answers a login.
-pub(super) fn login_response(tokens: Tokens) -> LoginResponse {
+pub(super) fn login_response(tokens: &Tokens) -> LoginResponse {
     LoginResponse {
         access_token: tokens.access.expose_secret().to_owned(),
         refresh_token: tokens.refresh.expose_secret().to_owned(),
@@ -151,7 +151,7 @@ pub(super) fn login_response(tokens: Tokens) -> LoginResponse {
 }
 
 /// Answers a refresh.
-pub(super) fn refresh_response(tokens: Tokens) -> RefreshTokenResponse {
+pub(super) fn refresh_response(tokens: &Tokens) -> RefreshTokenResponse {
     RefreshTokenResponse {
         access_token: tokens.access.expose_secret().to_owned(),
         refresh_token: tokens.refresh.expose_secret().to_owned(),

@@ -62,7 +62,7 @@ pub(crate) async fn update(conn: &mut PgConnection, link: &Link) -> Result<(), E
     .bind(link.company)
     .bind(link.id)
     .bind(link.mints)
-    .bind(hash.as_ref().map(|hash| hash.as_slice()))
+    .bind(hash.as_ref().map(<[u8; 32]>::as_slice))
     .bind(expires_at)
     .execute(conn)
     .await?;

@@ -40,8 +40,13 @@ impl Stored {
 
 /// Waits until nobody else changes the keys, and keeps others out until the transaction ends.
 pub(crate) async fn lock(conn: &mut PgConnection) -> Result<(), Error> {
-    // no company: one set of keys for all companies
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(conn).await?;
+    sqlx::query(
+        "-- no company: one set of keys for all companies
+         SELECT pg_advisory_xact_lock($1)",
+    )
+    .bind(LOCK)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -28,26 +28,26 @@ macro_rules! unimplemented_methods {
 
 /// A user service that knows the users it was told of.
 #[derive(Debug, Clone, Default)]
-pub struct Users {
+pub(crate) struct Users {
     known: Arc<Mutex<Vec<LoginSubject>>>,
     asked: Arc<AtomicUsize>,
 }
 
 impl Users {
     /// Knows `subject` from now on, in the place of whoever had its id.
-    pub fn put(&self, subject: LoginSubject) {
+    pub(crate) fn put(&self, subject: LoginSubject) {
         let mut known = self.known.lock().unwrap();
         known.retain(|other| other.user_id != subject.user_id);
         known.push(subject);
     }
 
     /// Forgets a user.
-    pub fn forget(&self, user: &str) {
+    pub(crate) fn forget(&self, user: &str) {
         self.known.lock().unwrap().retain(|known| known.user_id != user);
     }
 
     /// Says how often somebody was asked for.
-    pub fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 }
@@ -86,19 +86,19 @@ impl user::user_service_server::UserService for Users {
 
 /// An IAM service in which everybody is a developer at position 7.
 #[derive(Debug, Clone, Default)]
-pub struct Iam {
+pub(crate) struct Iam {
     asked: Arc<AtomicUsize>,
     held: Arc<Mutex<Option<Arc<Notify>>>>,
 }
 
 impl Iam {
     /// Says how often roles were asked for.
-    pub fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
     /// Does not answer the next question until it is notified.
-    pub fn hold(&self) -> Arc<Notify> {
+    pub(crate) fn hold(&self) -> Arc<Notify> {
         let go = Arc::new(Notify::new());
         *self.held.lock().unwrap() = Some(Arc::clone(&go));
         go

@@ -79,8 +79,8 @@ async fn replica(space: &Space, database: &SecretString, fleet_keys: &str) -> Ru
     config.redis.url = Some(space.redis_url());
     config.identity.fleet_keys = Some(fleet_keys.into());
     config.identity.secret_key = Some(secret_key());
-    config.server.listen = "127.0.0.1:0".to_owned();
-    config.server.admin_listen = "127.0.0.1:0".to_owned();
+    config.server.listen = String::from("127.0.0.1:0");
+    config.server.admin_listen = String::from("127.0.0.1:0");
     let listeners = Listeners::bind("authentication", &config.server).await.unwrap();
     taskman_chassis::start::<AuthenticationService>(config, listeners, Process::new(|_| String::new())).await.unwrap()
 }

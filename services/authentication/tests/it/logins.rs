@@ -49,21 +49,22 @@ async fn a_login_opens_a_session_whose_token_the_published_keys_verify() {
     world.stop().await;
 }
 
+async fn shut_out(world: &World, change: impl FnOnce(&mut LoginSubject)) -> String {
+    let person = world.person().await;
+    let mut subject = person.subject();
+    change(&mut subject);
+    world.users.put(subject);
+    person.email
+}
+
 #[tokio::test]
 async fn every_refused_login_looks_the_same_and_costs_the_same() {
     let telemetry = taskman_telemetry::install_for_tests();
     let world = World::start().await;
     let (ada, invited) = (world.person().await, world.invited());
-    let shut_out = |change: fn(&mut LoginSubject)| async {
-        let person = world.person().await;
-        let mut subject = person.subject();
-        change(&mut subject);
-        world.users.put(subject);
-        person.email
-    };
-    let inactive = shut_out(|subject| subject.active = false).await;
-    let suspended = shut_out(|subject| subject.company_status = CompanyStatus::Suspended.into()).await;
-    let provisioning = shut_out(|subject| subject.company_status = CompanyStatus::Provisioning.into()).await;
+    let inactive = shut_out(&world, |subject| subject.active = false).await;
+    let suspended = shut_out(&world, |subject| subject.company_status = CompanyStatus::Suspended.into()).await;
+    let provisioning = shut_out(&world, |subject| subject.company_status = CompanyStatus::Provisioning.into()).await;
     let throttled = world.person().await.email;
     while world.events::<LoginFailed>().await.iter().all(|(_, event)| event.reason != LoginFailure::Throttled) {
         assert!(refused(&world.try_login(&throttled, "wrong").await.unwrap_err()));
@@ -101,6 +102,9 @@ async fn every_refused_login_looks_the_same_and_costs_the_same() {
         assert_eq!((envelope.company_id == NO_COMPANY, event.user_id.is_none()), (nobody, nobody));
         assert!(!serde_json::to_string(&envelope).unwrap().contains("example.com"));
     }
+    let metrics = telemetry.render_metrics();
+    let counted = metrics.lines().find(|line| line.starts_with("taskman_logins_total") && line.contains("\"false\""));
+    assert!(counted.is_some(), "{metrics}");
     messages.dedup();
     assert_eq!(messages.len(), 1, "{messages:?}");
     assert_eq!(world.count("SELECT count(*) FROM sessions").await, 0);

@@ -1,5 +1,6 @@
 //! Who may not call what.
 
+use taskman_proto::authentication::authentication_service_client::AuthenticationServiceClient;
 use taskman_proto::authentication::{
     CheckSessionRequest, CreateCredentialRequest, CreateLinkRequestRequest, LogoutRequest, MintLinkRequest,
     RevokeSubjectRequest, WatchRevocationsRequest,
@@ -31,7 +32,8 @@ async fn only_the_services_that_are_named_call_fleet_methods() {
 #[tokio::test]
 async fn nobody_logs_out_without_a_token() {
     let world = World::start().await;
-    let status = world.public().logout(LogoutRequest {}).await.unwrap_err();
+    let mut client = AuthenticationServiceClient::new(world.service.direct());
+    let status = client.logout(LogoutRequest {}).await.unwrap_err();
     assert_eq!(said(&status), (Code::Unauthenticated, "TOKEN_MISSING".to_owned()));
     world.stop().await;
 }

@@ -141,6 +141,30 @@ async fn a_late_event_ends_the_sessions_of_before_and_no_later_one() {
 }
 
 #[tokio::test]
+async fn a_deleted_user_and_a_suspended_company_lose_their_sessions() {
+    let world = World::start().await;
+    let (deleted, suspended, other) = (world.person().await, world.person().await, world.person().await);
+    let mut tokens = Vec::new();
+    for person in [&deleted, &suspended, &other] {
+        tokens.push(world.login(person).await.access_token);
+    }
+    let now = taskman_clock::Clock::now(world.service.clock());
+    // Of such an event only its key and its subject are read.
+    let mut event = deactivated(&deleted, now);
+    event.event_type = "dev.taskman.user.deleted.v1".to_owned();
+    world.service.publish(&event).await;
+    let mut event = deactivated(&suspended, now);
+    event.event_type = "dev.taskman.company.suspended.v1".to_owned();
+    event.subject = format!("companies/{}", suspended.company);
+    world.service.publish(&event).await;
+    let ended = || async { world.events::<SessionRevoked>().await.len() == 2 };
+    taskman_testkit::wait_until("both to arrive", ended).await;
+    assert!(!world.verify(&tokens[0]).await.valid && !world.verify(&tokens[1]).await.valid);
+    assert!(world.verify(&tokens[2]).await.valid);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn the_service_itself_refuses_a_revoked_token_from_whoever_comes_without_the_gateway() {
     use taskman_proto::authentication::LogoutRequest;
     use taskman_proto::authentication::authentication_service_client::AuthenticationServiceClient;

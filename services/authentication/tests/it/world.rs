@@ -24,29 +24,29 @@ use tonic::{Code, Request, Status};
 use crate::fakes::{Iam, Users};
 
 /// The password of everybody who has one.
-pub const PASSWORD: &str = "violet kettle 9";
+pub(crate) const PASSWORD: &str = "violet kettle 9";
 
 /// The service, and those that it asks.
-pub struct World {
-    pub users: Users,
-    pub iam: Iam,
-    pub service: TestService,
+pub(crate) struct World {
+    pub(crate) users: Users,
+    pub(crate) iam: Iam,
+    pub(crate) service: TestService,
 }
 
 /// Somebody.
 #[derive(Debug, Clone)]
-pub struct Person {
-    pub user: UserId,
-    pub company: CompanyId,
-    pub email: String,
+pub(crate) struct Person {
+    pub(crate) user: UserId,
+    pub(crate) company: CompanyId,
+    pub(crate) email: String,
 }
 
 impl World {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::configured(|_| {}).await
     }
 
-    pub async fn configured(change: impl FnOnce(&mut taskman_chassis::Config<Config>)) -> Self {
+    pub(crate) async fn configured(change: impl FnOnce(&mut taskman_chassis::Config<Config>)) -> Self {
         let (users, iam) = (Users::default(), Iam::default());
         let service = taskman_testkit::service::<AuthenticationService>()
             .configure(change)
@@ -59,27 +59,27 @@ impl World {
         Self { users, iam, service }
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.service.stop().await;
     }
 
-    pub fn public(&self) -> AuthenticationServiceClient<Calls> {
+    pub(crate) fn public(&self) -> AuthenticationServiceClient<Calls> {
         AuthenticationServiceClient::new(self.service.anybody())
     }
 
-    pub fn fleet(&self, service: &str) -> AuthenticationServiceClient<Calls> {
+    pub(crate) fn fleet(&self, service: &str) -> AuthenticationServiceClient<Calls> {
         AuthenticationServiceClient::new(self.service.fleet(service))
     }
 
     /// Calls as somebody at `address`.
-    pub fn at(&self, address: &str) -> AuthenticationServiceClient<Calls> {
+    pub(crate) fn at(&self, address: &str) -> AuthenticationServiceClient<Calls> {
         let mut caller = taskman_testkit::caller();
         caller.client.address = Some(address.parse::<IpAddr>().unwrap());
         AuthenticationServiceClient::new(self.service.caller(&caller))
     }
 
     /// Makes an active user of an active company, without a password.
-    pub fn invited(&self) -> Person {
+    pub(crate) fn invited(&self) -> Person {
         let (user, company) = (UserId::new(), CompanyId::new());
         let person = Person { user, company, email: format!("u{}@example.com", user.as_uuid().simple()) };
         self.users.put(person.subject());
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// Makes an active user of an active company, with the password.
-    pub async fn person(&self) -> Person {
+    pub(crate) async fn person(&self) -> Person {
         let person = self.invited();
         let request = CreateCredentialRequest {
             user_id: person.user.to_string(),
@@ -99,31 +99,31 @@ impl World {
         person
     }
 
-    pub async fn try_login(&self, email: &str, password: &str) -> Result<LoginResponse, Status> {
+    pub(crate) async fn try_login(&self, email: &str, password: &str) -> Result<LoginResponse, Status> {
         let request = LoginRequest { email: email.to_owned(), password: password.to_owned() };
         self.public().login(request).await.map(tonic::Response::into_inner)
     }
 
-    pub async fn login(&self, person: &Person) -> LoginResponse {
+    pub(crate) async fn login(&self, person: &Person) -> LoginResponse {
         self.try_login(&person.email, PASSWORD).await.unwrap()
     }
 
-    pub async fn refresh(&self, token: &str) -> Result<RefreshTokenResponse, Status> {
+    pub(crate) async fn refresh(&self, token: &str) -> Result<RefreshTokenResponse, Status> {
         let request = RefreshTokenRequest { refresh_token: token.to_owned() };
         self.public().refresh_token(request).await.map(tonic::Response::into_inner)
     }
 
-    pub async fn verify(&self, token: &str) -> VerifyTokenResponse {
+    pub(crate) async fn verify(&self, token: &str) -> VerifyTokenResponse {
         let request = VerifyTokenRequest { token: token.to_owned() };
         self.public().verify_token(request).await.unwrap().into_inner()
     }
 
-    pub async fn published(&self) -> Vec<JsonWebKey> {
+    pub(crate) async fn published(&self) -> Vec<JsonWebKey> {
         self.public().get_jwks(GetJwksRequest {}).await.unwrap().into_inner().keys
     }
 
     /// Verifies a token as any other service does: with nothing but the published keys.
-    pub async fn caller(&self, token: &str) -> Caller {
+    pub(crate) async fn caller(&self, token: &str) -> Caller {
         let keys = KeySet::new();
         keys.replace(self.published().await.into_iter().map(verifying_key).collect());
         let clock = Arc::new(self.service.clock().clone());
@@ -131,16 +131,16 @@ impl World {
         verifier.verify(token, Client::unknown(RequestId::new())).unwrap().caller
     }
 
-    pub async fn logout(&self, caller: &Caller) {
+    pub(crate) async fn logout(&self, caller: &Caller) {
         let mut client = AuthenticationServiceClient::new(self.service.caller(caller));
         client.logout(LogoutRequest {}).await.unwrap();
     }
 
-    pub async fn is_open(&self, caller: &Caller) -> bool {
+    pub(crate) async fn is_open(&self, caller: &Caller) -> bool {
         self.is_open_in(caller.company, caller).await
     }
 
-    pub async fn is_open_in(&self, company: CompanyId, caller: &Caller) -> bool {
+    pub(crate) async fn is_open_in(&self, company: CompanyId, caller: &Caller) -> bool {
         let issued_at = prost_types::Timestamp {
             seconds: caller.issued_at.timestamp(),
             nanos: caller.issued_at.timestamp_subsec_nanos().cast_signed(),
@@ -153,7 +153,7 @@ impl World {
         self.fleet("task").check_session(request).await.unwrap().into_inner().open
     }
 
-    pub async fn revoke(&self, person: &Person, reason: &str) -> i32 {
+    pub(crate) async fn revoke(&self, person: &Person, reason: &str) -> i32 {
         let request = RevokeSubjectRequest {
             user_id: person.user.to_string(),
             company_id: person.company.to_string(),
@@ -162,23 +162,23 @@ impl World {
         self.fleet("user").revoke_subject(request).await.unwrap().into_inner().sessions_ended
     }
 
-    pub async fn forget_password(&self, email: &str) {
+    pub(crate) async fn forget_password(&self, email: &str) {
         let request = RequestPasswordResetRequest { email: email.to_owned() };
         self.public().request_password_reset(request).await.unwrap();
     }
 
-    pub async fn mint(&self, link: LinkRequestId, purpose: LinkPurpose) -> Result<MintLinkResponse, Status> {
+    pub(crate) async fn mint(&self, link: LinkRequestId, purpose: LinkPurpose) -> Result<MintLinkResponse, Status> {
         let request = MintLinkRequest { link_request_id: link.to_string(), purpose: purpose.into() };
         self.fleet("notification").mint_link(request).await.map(tonic::Response::into_inner)
     }
 
-    pub async fn reset(&self, token: &str, new_password: &str) -> Result<(), Status> {
+    pub(crate) async fn reset(&self, token: &str, new_password: &str) -> Result<(), Status> {
         let request = ResetPasswordRequest { token: token.to_owned(), new_password: new_password.to_owned() };
         self.public().reset_password(request).await.map(|_| ())
     }
 
     /// Returns the events of one sort, oldest first.
-    pub async fn events<E: Event>(&self) -> Vec<(Envelope, E)> {
+    pub(crate) async fn events<E: Event>(&self) -> Vec<(Envelope, E)> {
         let events = self.service.events().await;
         events
             .into_iter()
@@ -190,17 +190,17 @@ impl World {
             .collect()
     }
 
-    pub fn wait(&self, time: TimeDelta) {
+    pub(crate) fn wait(&self, time: TimeDelta) {
         self.service.clock().advance(time);
     }
 
-    pub async fn count(&self, query: &'static str) -> i64 {
+    pub(crate) async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(self.service.pool()).await.unwrap()
     }
 }
 
 impl Person {
-    pub fn subject(&self) -> LoginSubject {
+    pub(crate) fn subject(&self) -> LoginSubject {
         LoginSubject {
             user_id: self.user.to_string(),
             company_id: self.company.to_string(),
@@ -216,24 +216,24 @@ impl Person {
 }
 
 /// Reads the session's id of an answer.
-pub fn session_of(login: &LoginResponse) -> SessionId {
+pub(crate) fn session_of(login: &LoginResponse) -> SessionId {
     SessionId::parse(&login.session_id).unwrap()
 }
 
 /// Makes of a request one that belongs to the trace `trace`.
-pub fn traced<T>(message: T, trace: &str) -> Request<T> {
+pub(crate) fn traced<T>(message: T, trace: &str) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("traceparent", format!("00-{trace}-00f067aa0ba902b7-01").parse().unwrap());
     request
 }
 
 /// Returns what a status says to programs: code and reason.
-pub fn said(status: &Status) -> (Code, String) {
+pub(crate) fn said(status: &Status) -> (Code, String) {
     (status.code(), UpstreamError::from(status.clone()).upstream_reason().unwrap_or_default())
 }
 
 /// Returns the fields that a status finds wrong.
-pub fn wrong_fields(status: &Status) -> Vec<String> {
+pub(crate) fn wrong_fields(status: &Status) -> Vec<String> {
     assert_eq!(said(status), (Code::InvalidArgument, "FIELD_INVALID".to_owned()), "{status:?}");
     UpstreamError::from(status.clone()).violations().into_iter().map(|violation| violation.field).collect()
 }
