@@ -1,6 +1,6 @@
 //! What happened, who did it, to what, and with which result.
 //!
-//! Every event of the fleet comes through the queue `audit.all` ([`consumers`]) and becomes one row; a service that has
+//! Every event of the fleet comes through the queue `audit.all` (`consumers`) and becomes one row; a service that has
 //! something to record without an event calls [`app::log_event`]. Both go one way: [`domain::event`] makes the record,
 //! [`domain::personal`] takes out what is about persons, [`domain::seal`] seals it with the keys of those persons, and
 //! the row is inserted unless its key `(occurred_at, id)` is there already. The database refuses to change a row.
