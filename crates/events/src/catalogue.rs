@@ -61,6 +61,8 @@ pub const CATALOGUE: &[Entry] = &[
     Entry::of::<iam::RoleCreated>(),
     Entry::of::<iam::RoleAssigned>(),
     Entry::of::<iam::RoleRevoked>(),
+    Entry::of::<iam::RoleExpired>(),
+    Entry::of::<iam::PolicyCreated>(),
     Entry::of::<notification::EmailSent>(),
     Entry::of::<notification::EmailFailed>(),
     Entry::of::<audit::AuditQueried>(),

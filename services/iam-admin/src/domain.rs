@@ -4,6 +4,5 @@ pub(crate) mod assignment;
 pub(crate) mod change;
 pub(crate) mod company;
 pub(crate) mod defaults;
-pub(crate) mod event;
 pub(crate) mod policy;
 pub(crate) mod role;

@@ -8,7 +8,7 @@
 //! decides nothing about others' calls.
 //!
 //! Further modules than every service has: `app::give_role` is what all ways to a role have in common,
-//! `app::idempotent` answers repeated requests, `domain::event` declares events that the catalogue lacks.
+//! `app::idempotent` answers repeated requests.
 
 mod app;
 mod config;

@@ -1,10 +1,9 @@
 //! An assignment: a role that a user holds, for good or for a time.
 
 use chrono::{DateTime, Utc};
-use taskman_events::iam::{RoleAssigned, RoleRevoked};
+use taskman_events::iam::{RoleAssigned, RoleExpired, RoleRevoked};
 use taskman_ids::UserId;
 
-use super::event::RoleExpired;
 use super::role::Role;
 
 /// A role in the hands of a user.

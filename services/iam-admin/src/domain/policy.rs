@@ -2,10 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use taskman_events::iam::PolicyCreated;
 use taskman_ids::{CompanyId, PolicyId};
 use taskman_policy::{ActionPattern, Effect, ResourcePattern, Status};
-
-use super::event::PolicyCreated;
 
 /// A policy of a company.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
