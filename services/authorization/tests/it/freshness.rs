@@ -119,7 +119,6 @@ async fn a_stream_that_ends_is_opened_again_and_nothing_is_applied_twice_or_lost
         world.users.feed.cut();
         let user = world.user(&[role]);
         let allowed = || async { world.decide(user, "tasks:view", "tasks").await.unwrap() == Outcome::Allow };
-        world.users.known.lock().unwrap().insert(user.to_string(), subject(world.company, user));
         wait_until("the assignment to arrive", allowed).await;
     }
     world.service.stop().await;

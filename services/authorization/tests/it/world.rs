@@ -124,8 +124,9 @@ impl World {
 
     /// Adds an active user who holds these roles.
     pub(crate) fn user(&self, roles: &[RoleId]) -> UserId {
-        let user = UserId::new();
-        self.users.feed.push(subject_change(subject(self.company, user)));
+        let (user, company) = (UserId::new(), self.company);
+        self.users.known.lock().unwrap().insert(user.to_string(), subject(company, user));
+        self.users.feed.push(subject_change(subject(company, user)));
         self.hold(user, roles);
         user
     }
