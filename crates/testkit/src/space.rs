@@ -34,6 +34,11 @@ impl Space {
         space
     }
 
+    /// Returns what the names of the test's databases begin with.
+    pub fn prefix(&self) -> String {
+        format!("{}_", self.name)
+    }
+
     /// Returns where the shared servers are.
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints

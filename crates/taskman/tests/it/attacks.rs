@@ -1,0 +1,1 @@
+//! Every RPC, called by everybody who must not.
