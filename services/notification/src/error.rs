@@ -33,6 +33,9 @@ pub enum Error {
     /// A template does not fit its values: a fault of ours.
     #[error(transparent)]
     Render(#[from] RenderError),
+    /// An attempt took longer than its lease, and another sender has begun the next one.
+    #[error("another sender has taken the mail over")]
+    TakenOver,
     /// An event is not what it claims to be.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -64,7 +67,7 @@ impl Failure for Error {
             Self::PageToken(error) => error.kind(),
             Self::Idempotency(error) => error.kind(),
             Self::Upstream(error) => error.kind(),
-            Self::Render(_) => Kind::Internal,
+            Self::Render(_) | Self::TakenOver => Kind::Internal,
             Self::Outbox(error) => error.kind(),
             Self::Database(error) => error.kind(),
         }
@@ -78,7 +81,7 @@ impl Failure for Error {
             Self::PageToken(error) => error.reason(),
             Self::Idempotency(error) => error.reason(),
             Self::Upstream(error) => error.reason(),
-            Self::Render(_) => "INTERNAL",
+            Self::Render(_) | Self::TakenOver => "INTERNAL",
             Self::Outbox(error) => error.reason(),
             Self::Database(error) => error.reason(),
         }

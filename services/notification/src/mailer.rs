@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use lettre::message::{Mailbox, MultiPart, header};
 use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::response::Category;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::ExposeSecret as _;
 use taskman_ids::NotificationId;
@@ -48,18 +49,24 @@ impl Mailer {
         let message = self.message(id, to, mail).ok_or(Setback::Permanent("address_invalid"))?;
         let sending = tokio::time::timeout(self.timeout, self.transport.send(message));
         // What the server refuses for good says nothing about the server.
-        let is_outage = |error: &Refused| !matches!(error, Refused::ForGood);
+        let is_outage = |error: &Refused| !matches!(error, Refused::ForGood | Refused::Address);
         let sent = self.gate.run(is_outage, async {
             match sending.await {
                 Ok(Ok(_)) => Ok(()),
+                // An address beyond ASCII needs a server that takes such (RFC 6531).
+                Ok(Err(error)) if error.is_client() && !to.is_ascii() => Err(Refused::Address),
                 Ok(Err(error)) => Err(Refused::from(&error)),
                 Err(_elapsed) => Err(Refused::NoAnswer),
             }
         });
         sent.await.map_err(|rejected| match rejected {
             Rejected::Failed(Refused::ForGood) => Setback::Permanent("mail_server_refused"),
+            Rejected::Failed(Refused::Address) => Setback::Permanent("address_not_supported"),
+            Rejected::Failed(Refused::Login) => Setback::Temporary("mail_server_refused_login"),
             Rejected::Failed(Refused::ForNow) => Setback::Temporary("mail_server_busy"),
-            Rejected::Failed(Refused::NoAnswer) | Rejected::Open { .. } => Setback::Temporary("mail_server_unavailable"),
+            Rejected::Failed(Refused::NoAnswer) | Rejected::Open { .. } => {
+                Setback::Temporary("mail_server_unavailable")
+            }
         })
     }
 
@@ -81,12 +88,19 @@ impl Mailer {
 enum Refused {
     ForNow,
     ForGood,
+    /// It cannot write to such an address.
+    Address,
+    /// It does not let us in: a fault of the configuration, which would cost every mail until somebody mends it.
+    Login,
     NoAnswer,
 }
 
 impl From<&SmtpError> for Refused {
     fn from(error: &SmtpError) -> Self {
-        if error.is_permanent() {
+        // 530, 534, 535 and 538 are about who we are, not about the mail (RFC 4954).
+        if error.is_permanent() && error.status().is_some_and(|code| code.category == Category::Unspecified3) {
+            Self::Login
+        } else if error.is_permanent() {
             Self::ForGood
         } else if error.is_transient() {
             Self::ForNow

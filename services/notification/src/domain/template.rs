@@ -108,19 +108,10 @@ impl Template {
         let subject = self.part(subject, false, &values)?;
         // A line break would begin another header.
         let subject = subject.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_SUBJECT).collect();
-        Ok(Rendered {
-            subject,
-            text: self.part(text, false, &values)?,
-            html: self.part(html, true, &values)?,
-        })
+        Ok(Rendered { subject, text: self.part(text, false, &values)?, html: self.part(html, true, &values)? })
     }
 
-    fn part(
-        &self,
-        source: &str,
-        escape: bool,
-        values: &BTreeMap<String, String>,
-    ) -> Result<String, RenderError> {
+    fn part(&self, source: &str, escape: bool, values: &BTreeMap<String, String>) -> Result<String, RenderError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));

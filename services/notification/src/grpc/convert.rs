@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use prost::Message as _;
 use taskman_errors::{Violation, Violations};
 use taskman_ids::{UserId, parse_uuid};
 use taskman_paging::{Page, PageSize};
@@ -23,41 +24,52 @@ impl TryFrom<proto::SendEmailRequest> for SendEmail {
     fn try_from(mut request: proto::SendEmailRequest) -> Result<Self, Vec<Violation>> {
         let mut found = Violations::new();
         let request_id = std::mem::take(&mut request.request_id);
-        let request_hash = idempotency::hash(&prost::Message::encode_to_vec(&request));
+        let variables: BTreeMap<String, String> = std::mem::take(&mut request.variables).into_iter().collect();
+        let request_hash = idempotency::hash(&canonical(&request, &variables));
         let request_id = if request_id.is_empty() { None } else { found.check("request_id", parse_uuid(&request_id)) };
         if request.recipient_ids.is_empty() || request.recipient_ids.len() > 100 {
             found.add("recipient_ids", "must name 1 to 100 users");
         }
         let parsed = request.recipient_ids.iter().take(100).enumerate();
-        let mut recipients: Vec<UserId> = parsed
+        let recipients: Vec<UserId> = parsed
             .filter_map(|(index, id)| found.check(&format!("recipient_ids[{index}]"), UserId::parse(id)))
             .collect();
-        let mut seen = std::collections::HashSet::new();
-        recipients.retain(|recipient| seen.insert(*recipient));
         let template = template::find(&request.template).filter(|template| template.sendable);
         if template.is_none() {
             found.add("template", "is not a template that can be sent");
         }
-        let variables: BTreeMap<String, String> = request.variables.into_iter().collect();
         if let Some(template) = template {
             check_variables(template, &variables, &mut found);
         }
-        let command =
-            template.map(|template| Self { recipients, template, variables, request_id, request_hash });
+        let command = template.map(|template| Self { recipients, template, variables, request_id, request_hash });
         found.finish_with(command)
     }
+}
+
+/// Encodes a request so that the same one has the same bytes: its map alone comes in any order.
+fn canonical(request: &proto::SendEmailRequest, variables: &BTreeMap<String, String>) -> Vec<u8> {
+    let mut bytes = request.encode_to_vec();
+    for (name, value) in variables {
+        let variables = [(name.clone(), value.clone())].into();
+        bytes.extend(proto::SendEmailRequest { variables, ..Default::default() }.encode_to_vec());
+    }
+    bytes
 }
 
 fn check_variables(template: &template::Template, given: &BTreeMap<String, String>, found: &mut Violations) {
     for name in template.variables.iter().filter(|name| given.get(**name).is_none_or(|value| value.trim().is_empty())) {
         found.add(format!("variables.{name}"), "is missing");
     }
-    for (name, value) in given {
-        let known = template.variables.iter().chain(template.optional).any(|declared| declared == name);
-        if !known {
-            found.add("variables", "holds a name that the template does not declare");
-        } else if value.chars().count() > MAX_VALUE {
+    let is_declared = |name: &String| template.variables.iter().chain(template.optional).any(|known| known == name);
+    if !given.keys().all(is_declared) {
+        found.add("variables", "holds a name that the template does not declare");
+    }
+    for (name, value) in given.iter().filter(|(name, _)| is_declared(name)) {
+        if value.chars().count() > MAX_VALUE {
             found.add(format!("variables.{name}"), "must have at most 10000 characters");
+        }
+        if value.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t')) {
+            found.add(format!("variables.{name}"), "must not contain control characters");
         }
     }
 }

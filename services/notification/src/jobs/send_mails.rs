@@ -31,7 +31,7 @@ const LEASE: Duration = Duration::from_mins(2);
 /// Sends until stopped: at once when something new came, else each time that something may have come due.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        match send_due(&app).await {
+        match send_due(&app, &stop).await {
             Ok(0) => {}
             Ok(_) => continue,
             Err(error) => tracing::warn!(%error, "mails cannot be sent at present"),
@@ -44,12 +44,14 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
-async fn send_due(app: &App) -> Result<usize, Error> {
+async fn send_due(app: &App, stop: &CancellationToken) -> Result<usize, Error> {
     let mut tx = app.db.begin().await?;
     let claimed = store::notification::claim(&mut tx, BATCH, LEASE, app.clock.now()).await?;
     tx.commit().await?;
     let count = claimed.len();
     futures::stream::iter(claimed)
+        // What is not begun by then comes due again when its lease ends.
+        .take_until(stop.cancelled())
         .for_each_concurrent(AT_ONCE, |notification| async move {
             let span = tracing::info_span!(
                 "send_mail",
@@ -115,11 +117,8 @@ async fn send(app: &App, notification: &Notification) -> Result<String, Setback>
     if let Some(link) = notification.link_request_id {
         values.insert("link".to_owned(), link_url(app, template.name, link).await?);
     }
-    let own = [
-        ("username", subject.username),
-        ("first_name", subject.first_name),
-        ("company_name", subject.company_name),
-    ];
+    let own =
+        [("username", subject.username), ("first_name", subject.first_name), ("company_name", subject.company_name)];
     values.extend(own.map(|(name, value)| (name.to_owned(), value)).into_iter().collect::<BTreeMap<_, _>>());
     let mail = template.render(&values).map_err(|error| {
         tracing::error!(%error, "a template does not fit its values");

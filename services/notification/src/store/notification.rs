@@ -69,8 +69,8 @@ pub(crate) async fn claim(
 ) -> Result<Vec<Notification>, Error> {
     let again = now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::minutes(5));
     let mut query = QueryBuilder::<Postgres>::new(
-        // no company: the sender works for all of them
-        "UPDATE notification_logs SET status = 'sending', attempts = attempts + 1, next_attempt_at = ",
+        "-- no company: the sender works for all of them
+         UPDATE notification_logs SET status = 'sending', attempts = attempts + 1, next_attempt_at = ",
     );
     query.push_bind(again);
     query.push(
@@ -82,17 +82,17 @@ pub(crate) async fn claim(
     Ok(query.build_query_as().fetch_all(conn).await?)
 }
 
-/// Stores how an attempt ended, and the attempt itself.
+/// Stores how an attempt ended, and the attempt itself; refused when another sender has taken the mail over since.
 pub(crate) async fn update(
     conn: &mut PgConnection,
     notification: &Notification,
     next_attempt_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    sqlx::query(
+    let updated = sqlx::query(
         "UPDATE notification_logs SET status = $3, subject = $4, error = $5, sent_at = $6,
                 next_attempt_at = COALESCE($7, next_attempt_at)
-         WHERE company_id = $1 AND id = $2",
+         WHERE company_id = $1 AND id = $2 AND status = 'sending' AND attempts = $8",
     )
     .bind(notification.company_id)
     .bind(notification.id)
@@ -101,8 +101,12 @@ pub(crate) async fn update(
     .bind(&notification.error)
     .bind(notification.sent_at)
     .bind(next_attempt_at)
+    .bind(notification.attempts)
     .execute(&mut *conn)
     .await?;
+    if updated.rows_affected() == 0 {
+        return Err(Error::TakenOver);
+    }
     let outcome = if notification.error.is_empty() { "sent" } else { notification.error.as_str() };
     sqlx::query(
         "INSERT INTO notification_attempts (notification_id, company_id, attempt, outcome, at)
