@@ -44,15 +44,22 @@ impl Space {
         &self.endpoints
     }
 
-    /// Creates the database of a service and returns its URL.
+    /// Creates the database of a service, unless it is there, and returns its URL.
     pub async fn database(&self, service: &str) -> SecretString {
         let name = format!("{}_{}", self.name, service.replace('-', "_"));
         let mut connection =
             PgConnection::connect(&self.endpoints.postgres_url).await.expect("the stack's PostgreSQL answers");
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0")))
-            .execute(&mut connection)
+        let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)")
+            .bind(&name)
+            .fetch_one(&mut connection)
             .await
-            .expect("a new database can be made");
+            .expect("the catalogue of databases can be read");
+        if !exists {
+            sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0")))
+                .execute(&mut connection)
+                .await
+                .expect("a new database can be made");
+        }
         let mut url = url::Url::parse(&self.endpoints.postgres_url).expect("the stack's URL is one");
         url.set_path(&name);
         SecretString::from(url.to_string())
@@ -70,11 +77,8 @@ impl Space {
         SecretString::from(self.endpoints.redis_url.clone())
     }
 
-    /// Publishes an event to the test's vhost, as the relay of another service would.
-    ///
-    /// # Panics
-    ///
-    /// When no queue takes it: the consumer that is to get it has to run first.
+    /// Publishes an event to the test's vhost, as the relay of another service would: the queues are declared first, so
+    /// that an event reaches a consumer that has never run yet.
     pub async fn publish(&self, envelope: &Envelope) {
         let exchange = taskman_events::find(envelope.routing_key()).expect("the event is in the catalogue").exchange;
         let payload = serde_json::to_vec(envelope).expect("an envelope is JSON");
@@ -87,6 +91,8 @@ impl Space {
             .await
             .expect("the stack's RabbitMQ answers");
         let channel = connection.create_channel().await.expect("a channel opens");
+        let config = taskman_messaging::Config { url: self.amqp_url(), ..taskman_messaging::Config::default() };
+        taskman_messaging::topology::declare_all(&channel, &config).await.expect("the queues can be declared");
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms can be asked for");
         let properties = BasicProperties::default()
             .with_delivery_mode(2)
