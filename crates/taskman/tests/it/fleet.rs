@@ -8,7 +8,7 @@ use taskman_chassis::Process;
 use taskman_taskman::fleet::{Fleet, Options, Ports, Stores};
 use taskman_taskman::keys::{FleetKeys, SERVICES};
 use taskman_taskman::story::{Outcome, Stage, Told, play};
-use taskman_testkit::{Space, wait_until};
+use taskman_testkit::{Space, wait_for, wait_until};
 use uuid::Uuid;
 
 /// The services that keep an outbox, and the names of their databases.
@@ -93,16 +93,9 @@ pub(crate) fn stage(space: &Space, gateway_url: &str) -> Stage {
 
 /// Waits until the audit has each event of each outbox, and makes sure that it has each once and nothing else.
 pub(crate) async fn every_event_is_audited_once(stores: &Stores) {
-    let mut published: BTreeMap<Uuid, &str> = BTreeMap::new();
-    let mut recorded: Vec<Uuid> = Vec::new();
-    wait_until("every event in the audit", || {
-        let stores = stores.clone();
-        async {
-            let (events, rows) = ledger(&stores).await;
-            let complete = events.keys().all(|id| rows.contains(id));
-            (published, recorded) = (events, rows);
-            complete
-        }
+    let (published, recorded) = wait_for("every event in the audit", || async {
+        let (events, rows) = ledger(stores).await;
+        events.keys().all(|id| rows.contains(id)).then_some((events, rows))
     })
     .await;
     for (id, service) in &published {
