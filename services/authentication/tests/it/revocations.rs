@@ -140,6 +140,12 @@ async fn a_late_event_ends_the_sessions_of_before_and_no_later_one() {
     world.stop().await;
 }
 
+async fn publish(world: &World, event: &Envelope) {
+    let payload = serde_json::to_vec(event).unwrap();
+    let space = world.service.space();
+    space.publish_raw("user.events", event.routing_key(), &event.id.to_string(), &payload).await;
+}
+
 #[tokio::test]
 async fn a_deleted_user_and_a_suspended_company_lose_their_sessions() {
     let world = World::start().await;
@@ -149,14 +155,14 @@ async fn a_deleted_user_and_a_suspended_company_lose_their_sessions() {
         tokens.push(world.login(person).await.access_token);
     }
     let now = taskman_clock::Clock::now(world.service.clock());
-    // Of such an event only its key and its subject are read.
+    // These two are not in the catalogue yet; of such an event only its key and its subject are read.
     let mut event = deactivated(&deleted, now);
     event.event_type = "dev.taskman.user.deleted.v1".to_owned();
-    world.service.publish(&event).await;
+    publish(&world, &event).await;
     let mut event = deactivated(&suspended, now);
     event.event_type = "dev.taskman.company.suspended.v1".to_owned();
     event.subject = format!("companies/{}", suspended.company);
-    world.service.publish(&event).await;
+    publish(&world, &event).await;
     let ended = || async { world.events::<SessionRevoked>().await.len() == 2 };
     taskman_testkit::wait_until("both to arrive", ended).await;
     assert!(!world.verify(&tokens[0]).await.valid && !world.verify(&tokens[1]).await.valid);
