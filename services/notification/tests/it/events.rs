@@ -166,6 +166,8 @@ async fn an_event_that_comes_again_is_one_mail_even_when_the_inbox_has_forgotten
     world.tell_and_wait(second).await;
     world.mail_to(user).await;
     assert_eq!(world.rows(user).await.len(), 1);
+    let applied = sqlx::query("SELECT 1 FROM inbox WHERE event_id = $1").bind(event.id);
+    assert_eq!(applied.fetch_all(world.service.pool()).await.unwrap().len(), 1, "the event was applied, not refused");
     world.stop().await;
 }
 

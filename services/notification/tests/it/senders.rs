@@ -2,10 +2,12 @@
 
 use chrono::TimeDelta;
 use taskman_clock::Clock as _;
-use taskman_ids::UserId;
+use taskman_devstack::Fault;
+use taskman_events::auth::PasswordReset;
+use taskman_ids::{LinkRequestId, UserId};
 use taskman_testkit::wait_until;
 
-use crate::fixture::World;
+use crate::fixture::{World, announcement};
 
 #[tokio::test]
 async fn two_replicas_send_every_mail_once() {
@@ -25,16 +27,33 @@ async fn two_replicas_send_every_mail_once() {
 }
 
 #[tokio::test]
+async fn a_mail_that_another_sender_is_taking_delays_no_other() {
+    let world = World::start().await;
+    let (user, other) = (world.colleague(), world.colleague());
+    world.mails.set_fault(Fault { smtp_code: 451, count: 1 });
+    world.announce(&[user]).await;
+    world.set_back(user, 1).await;
+    let mut sender = world.service.pool().begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM notification_logs WHERE recipient_id = $1 FOR UPDATE")
+        .bind(user)
+        .execute(&mut *sender)
+        .await
+        .unwrap();
+    world.service.clock().advance(TimeDelta::seconds(1));
+    world.announce(&[other]).await;
+    world.mail_to(other).await;
+    assert_eq!(world.mails_to(user), []);
+    sender.rollback().await.unwrap();
+    world.mail_to(user).await;
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_mail_whose_sender_died_is_sent_when_its_lease_has_ended() {
     let world = World::start_with(|config| config.service.retry_delays_ms = vec![3_600_000]).await;
     let (user, other) = (world.colleague(), world.colleague());
     world.others.users_away(true);
-    world
-        .tell(&taskman_events::auth::PasswordReset {
-            user_id: user,
-            link_request_id: taskman_ids::LinkRequestId::new(),
-        })
-        .await;
+    world.tell(&PasswordReset { user_id: user, link_request_id: LinkRequestId::new() }).await;
     world.set_back(user, 1).await;
     // What a sender leaves behind that dies in the middle.
     sqlx::query("UPDATE notification_logs SET status = 'sending', next_attempt_at = $2 WHERE recipient_id = $1")
@@ -45,10 +64,8 @@ async fn a_mail_whose_sender_died_is_sent_when_its_lease_has_ended() {
         .unwrap();
     world.others.users_away(false);
     world.service.clock().advance(TimeDelta::seconds(119));
-    wait_until("the user service to be asked again", || async {
-        world.send(crate::fixture::announcement(&[other])).await.is_ok()
-    })
-    .await;
+    wait_until("the user service to be asked again", || async { world.send(announcement(&[other])).await.is_ok() })
+        .await;
     world.mail_to(other).await;
     assert_eq!(world.mails_to(user), []);
     world.service.clock().advance(TimeDelta::seconds(1));
