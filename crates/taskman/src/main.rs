@@ -19,6 +19,8 @@ enum Command {
     Up(command::up::Arguments),
     /// Plays an afternoon of a company against a running fleet, and shows the events that it leaves.
     Demo(command::demo::Arguments),
+    /// Measures a private fleet beside a bare echo: start, memory at rest, requests.
+    Bench(command::bench::Arguments),
     /// Makes the keys that the services of a fleet share.
     Keys(command::keys::Arguments),
     /// Prints what the gateway offers: method, path, permission, limit, service.
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let ran = match Arguments::parse().command {
         Command::Up(arguments) => command::up::run(arguments),
         Command::Demo(arguments) => command::demo::run(&arguments),
+        Command::Bench(arguments) => command::bench::run(&arguments),
         Command::Keys(arguments) => command::keys::run(&arguments),
         Command::Routes => command::routes::run(),
     };
