@@ -8,6 +8,7 @@ use taskman_events::{Envelope, Event, MAX_BYTES, Origin};
 use taskman_ids::EventId;
 use taskman_telemetry::propagation;
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::Error;
@@ -57,7 +58,15 @@ pub async fn record_all<E: Event>(
     for event in events {
         rows.add(&origin, event, now)?;
     }
-    rows.insert::<E>(conn, &origin).await?;
+    let span = tracing::info_span!(
+        "record events",
+        otel.kind = "client",
+        db.system.name = "postgresql",
+        db.operation.name = "INSERT",
+        db.collection.name = "outbox",
+        messaging.destination.name = E::KEY,
+    );
+    rows.insert::<E>(conn, &origin).instrument(span).await?;
     Ok(rows.ids.into_iter().map(EventId::from_uuid).collect())
 }
 

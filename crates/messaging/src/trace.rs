@@ -5,9 +5,15 @@ use taskman_telemetry::propagation;
 use tracing::Span;
 
 /// Opens the span in which an event is published.
-pub(crate) fn publish(exchange: &str, routing_key: &str, parent: Option<&str>, state: Option<&str>) -> Span {
+pub(crate) fn publish(
+    service: &str,
+    (exchange, routing_key): (&str, &str),
+    parent: Option<&str>,
+    state: Option<&str>,
+) -> Span {
     let span = tracing::info_span!(
         "publish",
+        service,
         otel.name = format!("publish {routing_key}"),
         otel.kind = "producer",
         messaging.system = "rabbitmq",
@@ -20,9 +26,10 @@ pub(crate) fn publish(exchange: &str, routing_key: &str, parent: Option<&str>, s
 }
 
 /// Opens the span in which an event is applied.
-pub(crate) fn consume(queue: &str, envelope: &Envelope, parent: Option<&str>) -> Span {
+pub(crate) fn consume(service: &str, queue: &str, envelope: &Envelope, parent: Option<&str>) -> Span {
     let span = tracing::info_span!(
         "consume",
+        service,
         otel.name = format!("consume {}", envelope.routing_key()),
         otel.kind = "consumer",
         messaging.system = "rabbitmq",

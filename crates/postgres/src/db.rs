@@ -12,6 +12,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, PgPool, Postgres};
 use taskman_resilience::deadline::{self, Deadline};
+use tracing::Instrument as _;
 
 use crate::migrate::{self, MigrateError};
 use crate::{Config, Error};
@@ -100,7 +101,13 @@ impl Db {
         // Without a deadline, a server that hangs must not hold a job or a consumer for ever either.
         let limit = left.unwrap_or(config.acquire_timeout() + config.statement_timeout());
         // Boxed: connecting is a large future, and every use case holds this one.
-        let begun = within(limit, Box::pin(pool.begin_with(AssertSqlSafe(statement)))).await;
+        let span = tracing::info_span!(
+            "begin transaction",
+            otel.kind = "client",
+            db.system.name = "postgresql",
+            db.namespace = self.0.service,
+        );
+        let begun = within(limit, Box::pin(pool.begin_with(AssertSqlSafe(statement)))).instrument(span).await;
         histogram!("taskman_db_pool_wait_seconds", "service" => self.0.service).record(started.elapsed());
         begun
     }

@@ -13,7 +13,8 @@ use super::apply::{Class, Fault};
 use super::single::read;
 use super::{Consumer, Deliveries};
 use crate::Error;
-use crate::headers::Headers;
+use crate::headers::{self, Headers};
+use crate::trace;
 
 /// How often a whole batch is tried again in place when the failure may pass, before it is split.
 const IN_PLACE: u32 = 3;
@@ -33,6 +34,7 @@ pub(super) async fn run(
         let batch = fill(consumer, &mut deliveries, first).await?;
         let span = tracing::info_span!(
             "consume batch",
+            service = consumer.service,
             otel.kind = "consumer",
             messaging.system = "rabbitmq",
             messaging.destination.name = consumer.queue(),
@@ -58,9 +60,16 @@ async fn fill(consumer: &Consumer, deliveries: &mut Deliveries, first: Delivery)
 
 async fn apply_batch(consumer: &Consumer, batch: Vec<Delivery>, stop: &CancellationToken) -> Result<(), Error> {
     let mut readable: Vec<(Delivery, Envelope)> = Vec::with_capacity(batch.len());
+    // Each message belongs to a trace of its own; its span lasts as long as the batch.
+    let mut spans = Vec::with_capacity(batch.len());
     for delivery in batch {
-        match read(&delivery, &Headers::of(&delivery.properties)) {
-            Ok(envelope) => readable.push((delivery, envelope)),
+        let found = Headers::of(&delivery.properties);
+        match read(&delivery, &found) {
+            Ok(envelope) => {
+                let parent = found.text(headers::TRACEPARENT);
+                spans.push(trace::consume(consumer.service, consumer.queue(), &envelope, parent.as_deref()));
+                readable.push((delivery, envelope));
+            }
             Err(fault) => consumer.fail(&delivery, &fault).await?,
         }
     }

@@ -43,7 +43,8 @@ async fn apply(consumer: &Consumer, delivery: Delivery, stop: &CancellationToken
         Ok(envelope) => envelope,
         Err(fault) => return consumer.fail(&delivery, &fault).await,
     };
-    let span = trace::consume(consumer.queue(), &envelope, headers.text(headers::TRACEPARENT).as_deref());
+    let parent = headers.text(headers::TRACEPARENT);
+    let span = trace::consume(consumer.service, consumer.queue(), &envelope, parent.as_deref());
     async {
         match consumer.apply(&[&envelope], stop).await {
             Ok(new) => {

@@ -16,6 +16,7 @@ use crate::{Config, Error, broker, topology, trace};
 
 /// A connection with one confirming channel. Not used by two at a time.
 pub(super) struct Line {
+    service: &'static str,
     connection: Connection,
     channel: Channel,
 }
@@ -78,11 +79,11 @@ enum Sent {
 
 impl Line {
     /// Connects and declares the whole topology, so that what is published finds its queues.
-    pub(super) async fn open(config: &Config, service: &str) -> Result<Self, Error> {
+    pub(super) async fn open(config: &Config, service: &'static str) -> Result<Self, Error> {
         let connection = broker::connect(config, &format!("{service}: publish")).await?;
         let channel = broker::confirming_channel(&connection, config).await?;
         topology::declare_all(&channel, config).await?;
-        Ok(Self { connection, channel })
+        Ok(Self { service, connection, channel })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -114,8 +115,8 @@ impl Line {
         if broken.load(Ordering::Relaxed) {
             return (row, Sent::NotTried);
         }
-        let span =
-            trace::publish(&row.exchange, &row.routing_key, row.traceparent.as_deref(), row.tracestate.as_deref());
+        let to = (row.exchange.as_str(), row.routing_key.as_str());
+        let span = trace::publish(self.service, to, row.traceparent.as_deref(), row.tracestate.as_deref());
         let (traceparent, tracestate) = trace::name(&span);
         let mut headers = Headers::default();
         headers

@@ -44,6 +44,18 @@ async fn a_trace_spans_gateway_task_outbox_broker_audit_and_notification() {
         services.iter().all(|service| seen.contains(*service)).then_some(spans)
     })
     .await;
+    let names: BTreeSet<&str> = seen.iter().map(|span| span.name.as_ref()).collect();
+    for name in [
+        "begin transaction",
+        "record events",
+        "publish task.assigned",
+        "consume task.assigned",
+        "send_mail",
+        "taskman.task.v1.TaskService/CreateTask",
+        "taskman.authorization.v1.AuthorizationService/Decide",
+    ] {
+        assert!(names.contains(name), "no span is called {name}: {names:?}");
+    }
     let ids: BTreeSet<String> = seen.iter().map(|span| span.span_context.span_id().to_string()).collect();
     let orphans = seen.iter().filter(|span| {
         let parent = span.parent_span_id.to_string();
