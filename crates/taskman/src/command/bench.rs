@@ -9,7 +9,7 @@ use taskman_chassis::config::TelemetryConfig;
 use taskman_chassis::{Process, install_crypto, install_telemetry, told_to_stop};
 use taskman_devstack::{Options as StackOptions, Profile, Stack};
 
-use crate::bench::{Echo, Measured, Places, Plan, Row, Scene, measure_idle, print_idle, print_load, run_load, senders};
+use crate::bench::{Echo, Places, Plan, Row, Scene, measure_idle, print_idle, print_load, run_load, senders};
 use crate::command::up;
 use crate::fleet::{Fleet, Options, Ports};
 use crate::keys::{FleetKeys, SERVICES};
