@@ -134,12 +134,16 @@ fn found() -> BTreeMap<Edge, String> {
     };
     for service in &services {
         let own = tree::sources(&format!("services/{service}/src"));
-        own.iter().flat_map(targets).for_each(|target| add(service, &target));
+        for target in own.iter().flat_map(targets) {
+            add(service, &target);
+        }
     }
     let everybody: Vec<(String, String)> =
         FOR_EVERYBODY.iter().flat_map(|src| tree::sources(src)).flat_map(|source| targets(&source)).collect();
     for service in &services {
-        everybody.iter().for_each(|target| add(service, target));
+        for target in &everybody {
+            add(service, target);
+        }
     }
     found
 }
@@ -192,8 +196,7 @@ fn calls_in<'a>(source: &'a Source, method: &str) -> impl Iterator<Item = usize>
 
 /// Returns the methods of all services, as the `.proto` files name them.
 fn methods() -> BTreeSet<String> {
-    let files = tree::below("proto/taskman").into_iter().filter(|path| path.ends_with(".proto"));
-    let texts: Vec<String> = files.map(|path| tree::read(&path)).collect();
+    let texts: Vec<String> = tree::files("proto/taskman", "proto").iter().map(|path| tree::read(path)).collect();
     let lines = texts.iter().flat_map(|text| text.lines());
     let names = lines.filter_map(|line| line.trim().strip_prefix("rpc ")?.split(['(', ' ']).next());
     names.map(str::to_owned).collect()

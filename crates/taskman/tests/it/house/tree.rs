@@ -51,10 +51,15 @@ pub(crate) fn below(path: &str) -> Vec<String> {
     found
 }
 
+/// Returns the paths of the files below a folder whose names end with `.extension`.
+pub(crate) fn files(path: &str, extension: &str) -> Vec<String> {
+    let is_such = |path: &String| Path::new(path).extension().is_some_and(|own| own == extension);
+    below(path).into_iter().filter(is_such).collect()
+}
+
 /// Reads every Rust file below a folder.
 pub(crate) fn sources(path: &str) -> Vec<Source> {
-    let files = below(path).into_iter().filter(|path| path.ends_with(".rs"));
-    files.map(|path| Source::new(read(&path), path)).collect()
+    files(path, "rs").into_iter().map(|path| Source::new(read(&path), path)).collect()
 }
 
 /// Reads every Rust file in one folder of each member, such as `src`.
