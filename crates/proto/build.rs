@@ -64,8 +64,9 @@ fn check_method(method: &MethodDescriptor, rules: &prost_reflect::DynamicMessage
     const FLEET: i32 = 4;
     let exposure = number(rules, "exposure");
     let has_action = !text(rules, "action").is_empty() && !text(rules, "resource").is_empty();
-    let has_callers =
-        rules.get_field_by_name("fleet_callers").is_some_and(|list| list.as_list().is_some_and(|list| !list.is_empty()));
+    let has_callers = rules
+        .get_field_by_name("fleet_callers")
+        .is_some_and(|list| list.as_list().is_some_and(|list| !list.is_empty()));
     let problem = match exposure {
         0 => "has no exposure",
         CALLER if !has_action => "is CALLER and needs an action and a resource",

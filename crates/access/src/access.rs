@@ -49,6 +49,10 @@ struct Inner {
 impl Access {
     /// Reads the rules of every method; fails when the resource of one names a field that the request does not have.
     pub fn new(assembly: Assembly) -> Result<Self, String> {
+        // No method is for operators yet; the first one brings the check with it.
+        if let Some(method) = assembly.methods.iter().find(|method| method.rules.platform) {
+            return Err(format!("{} is for operators only, and nobody checks that", method.path));
+        }
         let callers = assembly.methods.iter().filter(|method| method.exposure() == Exposure::Caller);
         let templates = callers
             .map(|method| Ok((method.path.clone(), Template::parse(&method.rules.resource, &method.input())?)))
@@ -87,19 +91,43 @@ impl Access {
         client: Client,
         message: Option<&DynamicMessage>,
     ) -> Result<Principal, Status> {
+        let principal = self.identify(method, authorization, client).await?;
+        self.authorize(method, &principal, message).await?;
+        Ok(principal)
+    }
+
+    /// Finds out who makes a call from outside: the first half of [`Self::admit`], which needs no request. Nobody who may
+    /// not call the method at all passes.
+    pub async fn identify(
+        &self,
+        method: &Method,
+        authorization: Option<&str>,
+        client: Client,
+    ) -> Result<Principal, Status> {
         match method.exposure() {
             Exposure::Public => Ok(Principal::Anonymous { client }),
-            Exposure::Self_ => Ok(Principal::User(self.authenticate(authorization, client).await?)),
-            Exposure::Caller => {
-                let caller = self.authenticate(authorization, client).await?;
-                let resources = self.resources(method, message)?;
-                let mutating = !method.is_read_only();
-                self.decide(&caller, &method.rules.action, &resources, mutating).await.map_err(|e| e.status())?;
-                Ok(Principal::User(caller))
-            }
+            Exposure::Self_ | Exposure::Caller => Ok(Principal::User(self.authenticate(authorization, client).await?)),
             Exposure::Fleet | Exposure::Unspecified => {
                 Err(status::refuse(Kind::Forbidden, "FLEET_ONLY", "only services of the fleet may call this method"))
             }
+        }
+    }
+
+    /// Asks whether an identified caller may make the call: the second half of [`Self::admit`].
+    pub async fn authorize(
+        &self,
+        method: &Method,
+        principal: &Principal,
+        message: Option<&DynamicMessage>,
+    ) -> Result<(), Status> {
+        match (method.exposure(), principal) {
+            (Exposure::Public, _) | (Exposure::Self_, Principal::User(_)) => Ok(()),
+            (Exposure::Caller, Principal::User(caller)) => {
+                let resources = self.resources(method, message)?;
+                let mutating = !method.is_read_only();
+                self.decide(caller, &method.rules.action, &resources, mutating).await.map_err(|e| e.status())
+            }
+            _ => Err(status::internal()),
         }
     }
 
@@ -114,10 +142,11 @@ impl Access {
         let assembly = &self.0.assembly;
         let left = deadline::current().map_or(Duration::MAX, Deadline::remaining);
         let now = assembly.clock.now();
-        let sealed = assembly.vouchers.issue(audience, &method.path, principal.clone(), now, left).map_err(|error| {
-            tracing::error!(%error, peer = audience, "cannot vouch for a call");
-            status::internal()
-        })?;
+        let sealed =
+            assembly.vouchers.issue(audience, &method.path, principal.clone(), now, left).map_err(|error| {
+                tracing::error!(%error, peer = audience, "cannot vouch for a call");
+                status::internal()
+            })?;
         HeaderValue::from_str(&sealed).map_err(|_| status::internal())
     }
 

@@ -115,11 +115,7 @@ fn believe(access: &Access, method: &Method, text: &str) -> Result<Principal, St
     Err(status::refuse(Kind::Forbidden, "FLEET_ONLY", "the service may not call this method"))
 }
 
-async fn check(
-    access: &Access,
-    method: &Method,
-    request: Request<Body>,
-) -> Result<(Request<Body>, Principal), Status> {
+async fn check(access: &Access, method: &Method, request: Request<Body>) -> Result<(Request<Body>, Principal), Status> {
     let client = client(&request);
     let authorization = header(request.headers(), http::header::AUTHORIZATION.as_str()).map(str::to_owned);
     let (request, message) = if access.reads_request(method) {

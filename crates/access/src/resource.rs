@@ -78,12 +78,17 @@ fn segments(request: &DynamicMessage, field: &str) -> Result<Vec<String>, String
     let wrong = || field.to_owned();
     let descriptor = request.descriptor().get_field_by_name(field).ok_or_else(wrong)?;
     let value = request.get_field(&descriptor);
-    let segment = |value: &Value| value.as_str().filter(|text| is_segment(text)).map(str::to_owned).ok_or_else(wrong);
+    let segment = |value: &Value| value.as_str().filter(|text| is_segment(text)).map(canonical).ok_or_else(wrong);
     match value.as_ref() {
         Value::List(list) if !list.is_empty() => list.iter().map(segment).collect(),
         Value::List(_) => Err(wrong()),
         single => Ok(vec![segment(single)?]),
     }
+}
+
+/// An id is written in lower case, as policies and services write it; however it came, it is the same id.
+fn canonical(segment: &str) -> String {
+    if taskman_ids::parse_uuid(segment).is_ok() { segment.to_ascii_lowercase() } else { segment.to_owned() }
 }
 
 /// A segment of a resource is an id or a name: what could change the shape of the resource is refused.
@@ -116,6 +121,14 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_the_same_in_upper_case() {
+        let template = Template::parse("tasks/{id}", &input("taskman.task.v1.GetTaskRequest")).unwrap();
+        let id = taskman_ids::TaskId::new().to_string();
+        let request = message("taskman.task.v1.GetTaskRequest", "id", Value::String(id.to_uppercase()));
+        assert_eq!(template.render(&request), Ok(vec![format!("tasks/{id}")]));
+    }
+
+    #[test]
     fn a_repeated_field_gives_one_resource_for_each_element() {
         let name = "taskman.notification.v1.SendEmailRequest";
         let template = Template::parse("users/{recipient_ids}", &input(name)).unwrap();
@@ -128,7 +141,11 @@ mod tests {
         let name = "taskman.task.v1.GetTaskRequest";
         let template = Template::parse("tasks/{id}", &input(name)).unwrap();
         for bad in ["", ".", "..", "a/b", "*", "a%2Fb", "a b", "\0", &"x".repeat(129)] {
-            assert_eq!(template.render(&message(name, "id", Value::String(bad.into()))), Err("id".to_owned()), "{bad:?}");
+            assert_eq!(
+                template.render(&message(name, "id", Value::String(bad.into()))),
+                Err("id".to_owned()),
+                "{bad:?}"
+            );
         }
     }
 

@@ -109,5 +109,9 @@ pub(crate) async fn serve(
 }
 
 fn answer(good: bool, problem: &'static str) -> axum::response::Response {
-    if good { (StatusCode::OK, "ok").into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, problem).into_response() }
+    if good {
+        (StatusCode::OK, "ok").into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, problem).into_response()
+    }
 }

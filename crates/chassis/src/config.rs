@@ -89,7 +89,11 @@ pub struct TelemetryConfig {
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { log: "info,opentelemetry=off,lapin::returned_messages=off,lapin::channels=off".to_owned(), otlp_endpoint: None, sample_ratio: 0.1 }
+        Self {
+            log: "info,opentelemetry=off,lapin::returned_messages=off,lapin::channels=off".to_owned(),
+            otlp_endpoint: None,
+            sample_ratio: 0.1,
+        }
     }
 }
 
@@ -181,9 +185,7 @@ impl<C: Default> Default for Config<C> {
 }
 
 /// Keeps our variables, and replaces those that name a file by what the file holds.
-fn with_files(
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<HashMap<String, String>, ConfigError> {
+fn with_files(environment: impl IntoIterator<Item = (String, String)>) -> Result<HashMap<String, String>, ConfigError> {
     let ours = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX));
     ours.map(|(name, value)| match name.strip_suffix(FILE_SUFFIX) {
         Some(bare) => Ok((bare.to_owned(), read(&value)?.trim_end().to_owned())),

@@ -60,6 +60,8 @@ impl Job {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
+    /// Ends what did not end by itself in time.
+    cut: CancellationToken,
     panics: Arc<AtomicUsize>,
 }
 
@@ -71,9 +73,10 @@ impl Tasks {
 
     /// Runs `work` as a tracked task called `name`.
     pub(crate) fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-        let panics = Arc::clone(&self.panics);
+        let (panics, cut) = (Arc::clone(&self.panics), self.cut.clone());
         let watched = async move {
-            if std::panic::AssertUnwindSafe(work).catch_unwind().await.is_err() {
+            let work = cut.run_until_cancelled(std::panic::AssertUnwindSafe(work).catch_unwind());
+            if work.await.is_some_and(|ended| ended.is_err()) {
                 panics.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(job = name, "a task panicked and is gone");
             }
@@ -86,10 +89,13 @@ impl Tasks {
         self.panics.load(Ordering::Relaxed)
     }
 
-    /// Waits until all have ended, at most `patience`; says whether they have.
+    /// Waits until all have ended, at most `patience`; says whether they have. What has not is dropped, so that nothing can
+    /// keep a process from its end.
     pub(crate) async fn ended(&self, patience: Duration) -> bool {
         self.tracker.close();
-        tokio::time::timeout(patience, self.tracker.wait()).await.is_ok()
+        let in_time = tokio::time::timeout(patience, self.tracker.wait()).await.is_ok();
+        self.cut.cancel();
+        in_time
     }
 }
 

@@ -135,7 +135,8 @@ impl Kit {
     /// Makes a key for the purpose `label` from the service's own secret: the same on every replica and after a restart.
     pub fn derive_key(&self, label: &str) -> anyhow::Result<[u8; 32]> {
         use aws_lc_rs::hkdf;
-        let secret = self.0.secret.as_ref().context("identity.secret_key is not set: `taskman keys fleet` makes one")?;
+        let secret =
+            self.0.secret.as_ref().context("identity.secret_key is not set: `taskman keys fleet` makes one")?;
         let info = [b"taskman/", self.0.name.as_bytes(), b"/", label.as_bytes()];
         let mut key = [0; 32];
         hkdf::Salt::new(hkdf::HKDF_SHA256, b"taskman")

@@ -160,8 +160,7 @@ async fn start_within<S: Service>(
     tasks.spawn("readiness", checks);
     let render = Arc::clone(&process.metrics);
     let metrics = move || render(S::NAME);
-    let admin_port =
-        admin::serve(listeners.admin, readiness.clone(), tasks.clone(), metrics, tokens.relay.clone());
+    let admin_port = admin::serve(listeners.admin, readiness.clone(), tasks.clone(), metrics, tokens.relay.clone());
     relays.spawn("admin", admin_port);
     if let Some(relay) = relay {
         relays.spawn("relay", relay.run(tokens.relay.clone()));
@@ -175,7 +174,19 @@ async fn start_within<S: Service>(
     let layers = (ServerLayer::new(S::NAME, process.methods.clone(), config.server.limits), AccessLayer::new(access));
     serve(parts, health_service, listeners.calls, layers, &calls, tokens.calls.clone())?;
     tracing::info!(%address, %admin, "the service is up");
-    Ok(Running { name: S::NAME, address, admin, server: config.server, tokens, tasks, calls, relays, db, readiness, span })
+    Ok(Running {
+        name: S::NAME,
+        address,
+        admin,
+        server: config.server,
+        tokens,
+        tasks,
+        calls,
+        relays,
+        db,
+        readiness,
+        span,
+    })
 }
 
 async fn database<S: Service>(config: &Config<S::Config>) -> anyhow::Result<Option<Db>> {
@@ -215,7 +226,8 @@ fn kit<S: Service>(
         issuer = Some(Arc::clone(&asked));
         let (list, clock) = (revocations.clone(), Arc::clone(&process.clock));
         followers.push(Job::run("keep_keys", move |stop| revocations::keep_keys(asked, stop)));
-        followers.push(Job::run("follow_revocations", move |stop| revocations::follow(authentication, list, clock, stop)));
+        followers
+            .push(Job::run("follow_revocations", move |stop| revocations::follow(authentication, list, clock, stop)));
     }
     let verifier = TokenVerifier::new(
         keys.clone(),
@@ -354,11 +366,16 @@ impl Running {
         let tasks = self.tasks.ended(patience).await;
         self.tokens.relay.cancel();
         let relays = self.relays.ended(patience).await;
-        if let Some(db) = &self.db {
-            db.close().await;
-        }
+        let closed = match &self.db {
+            Some(db) => tokio::time::timeout(patience, db.close()).await.is_ok(),
+            None => true,
+        };
         let panics = self.tasks.panics() + self.calls.panics() + self.relays.panics();
-        let in_time = calls && tasks && relays;
+        if !calls {
+            // A client that holds a stream open has been told to go; that it stayed is no fault of the service.
+            tracing::warn!("connections were cut that clients did not close");
+        }
+        let in_time = tasks && relays && closed;
         tracing::info!(in_time, panics, "the service has stopped");
         Stopped { in_time, panics }
     }

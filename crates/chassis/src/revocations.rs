@@ -81,11 +81,12 @@ fn backoff() -> Backoff {
 fn take(list: &RevocationList, item: Option<Item>) -> Progress {
     match item {
         Some(Item::Revocation(revocation)) => {
-            if let Some(revocation) = parse(&revocation) {
-                list.apply(revocation);
-            } else {
+            let Some(revocation) = parse(&revocation) else {
+                // Going on would pass over it. The list stays where it is, turns stale, and sessions are asked for.
                 tracing::error!(position = revocation.position, "a revocation cannot be read");
-            }
+                return Progress::Reopen;
+            };
+            list.apply(revocation);
             Progress::Behind
         }
         Some(Item::Heartbeat(heartbeat)) => list.heartbeat(heartbeat.head, Instant::now()),

@@ -141,9 +141,6 @@ mod tests {
     fn the_same_request_always_leads_to_the_same_id() {
         let request = new_uuid();
         assert_eq!(CompanyId::derived(request, "company"), CompanyId::derived(request, "company"));
-        assert_ne!(
-            CompanyId::derived(request, "company").as_uuid(),
-            CompanyId::derived(request, "user").as_uuid()
-        );
+        assert_ne!(CompanyId::derived(request, "company").as_uuid(), CompanyId::derived(request, "user").as_uuid());
     }
 }

@@ -8,7 +8,7 @@
 mod limiter;
 mod local;
 mod quota;
-mod shared;
+mod redis_tier;
 mod verdict;
 
 pub use limiter::Limiter;

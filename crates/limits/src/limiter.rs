@@ -7,7 +7,7 @@ use taskman_cache::{Config, ConfigInvalid, RedisHandle};
 
 use crate::local::Local;
 use crate::quota::Quota;
-use crate::shared::Shared;
+use crate::redis_tier::RedisTier;
 use crate::verdict::Verdict;
 
 /// Counts calls, together with the other replicas while Redis is there. Clones share it.
@@ -17,7 +17,7 @@ pub struct Limiter(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     service: &'static str,
-    shared: Option<Shared>,
+    shared: Option<RedisTier>,
     local: Local,
 }
 
@@ -29,7 +29,7 @@ impl Limiter {
 
     /// Prepares a limiter on a connection that is there already, or for this process alone.
     pub fn on(redis: Option<RedisHandle>, service: &'static str) -> Self {
-        let shared = redis.map(|redis| Shared::new(redis, service));
+        let shared = redis.map(|redis| RedisTier::new(redis, service));
         Self(Arc::new(Inner { service, shared, local: Local::default() }))
     }
 

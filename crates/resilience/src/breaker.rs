@@ -17,6 +17,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use tower::{BoxError, Layer, Service, ServiceExt as _};
 
 use self::answer::Answer;
+use crate::Deadline;
 use crate::circuit::{Circuit, Outcome, Settings, State};
 
 /// Puts one circuit in front of the channel to one peer; channels made by the same layer share it.
@@ -86,6 +87,9 @@ where
                 Ok(permit) => permit,
                 Err(retry_after) => return Ok(refusal(circuit.peer(), retry_after)),
             };
+            if let Some(deadline) = Deadline::from_grpc_timeout(request.headers()) {
+                permit.has_until(deadline);
+            }
             match inner.oneshot(request).await {
                 Ok(response) => Ok(if let Some(outcome) = verdict::of_head(&response) {
                     permit.settle(outcome);

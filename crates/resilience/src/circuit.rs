@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use failsafe::{FailurePolicy, Instrument, StateMachine};
 
 use self::window::Window;
-use crate::Backoff;
+use crate::{Backoff, Deadline};
 
 /// When a circuit opens and how it closes again.
 #[derive(Debug, Clone)]
@@ -139,6 +139,7 @@ pub(crate) struct Permit {
     answered: Option<Duration>,
     settled: bool,
     abandoned_as: Outcome,
+    hurried: bool,
 }
 
 impl Circuit {
@@ -186,7 +187,7 @@ impl Circuit {
             inner.probes_running += 1;
         }
         let (circuit, epoch, started) = (Arc::clone(self), inner.epoch, Instant::now());
-        Ok(Permit { circuit, epoch, probe, started, answered: None, settled: false, abandoned_as })
+        Ok(Permit { circuit, epoch, probe, started, answered: None, settled: false, abandoned_as, hurried: false })
     }
 
     /// Returns how long the circuit stays open at least, or the pause between looks at a half-open one.
@@ -266,8 +267,15 @@ impl Permit {
         self.answered.get_or_insert_with(|| self.started.elapsed());
     }
 
+    /// Notes how long the caller waits. Who waits less than it takes to call a peer slow learns nothing about the peer:
+    /// else any client could open the circuit for all by asking for the impossible.
+    pub(crate) fn has_until(&mut self, deadline: Deadline) {
+        self.hurried = deadline.remaining() < self.circuit.settings.abandoned_after;
+    }
+
     /// Reports how the call ended; only the first report counts.
     pub(crate) fn settle(&mut self, outcome: Outcome) {
+        let outcome = if self.hurried && outcome == Outcome::Failed { Outcome::Void } else { outcome };
         if !std::mem::replace(&mut self.settled, true) {
             let took = self.answered.unwrap_or_else(|| self.started.elapsed());
             self.circuit.settle(self.epoch, self.probe, outcome, took);

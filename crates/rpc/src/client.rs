@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use taskman_clock::SharedClock;
+use taskman_errors::Kind;
 use taskman_identity::{Client, Principal, VOUCHER_HEADER, VoucherKeys};
 use taskman_ids::RequestId;
 use taskman_proto::options::Exposure;
-use taskman_errors::Kind;
 use taskman_resilience::deadline::{self, Deadline, GRPC_TIMEOUT};
 use taskman_resilience::{Breaker, BreakerLayer};
 use taskman_telemetry::propagation;
@@ -86,8 +86,7 @@ impl Channel {
 
     fn voucher(&self, path: &str, left: Duration) -> Result<HeaderValue, Status> {
         let Origin { service, vouchers, clock, .. } = &self.origin;
-        let principal =
-            Principal::Service { name: (*service).to_owned(), client: Client::unknown(RequestId::new()) };
+        let principal = Principal::Service { name: (*service).to_owned(), client: Client::unknown(RequestId::new()) };
         let sealed = vouchers.issue(self.peer, path, principal, clock.now(), left).map_err(|error| {
             tracing::error!(%error, peer = self.peer, "cannot vouch for a call");
             status::internal()

@@ -59,7 +59,9 @@ fn log(error: &dyn Failure) {
     let reason = error.reason();
     match error.kind() {
         Kind::Internal => tracing::error!(error.reason = reason, error = %chain(error), "request failed"),
-        Kind::Unavailable | Kind::Timeout => tracing::warn!(error.reason = reason, error = %chain(error), "request failed"),
+        Kind::Unavailable | Kind::Timeout => {
+            tracing::warn!(error.reason = reason, error = %chain(error), "request failed");
+        }
         _ => tracing::debug!(error.reason = reason, "request refused"),
     }
 }

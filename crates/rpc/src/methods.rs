@@ -115,8 +115,11 @@ mod tests {
     fn every_method_is_in_the_table_with_its_rules_and_owner() {
         let methods = Methods::load();
         let pool = methods.pool();
-        let declared: usize =
-            pool.services().filter(|service| service.full_name().starts_with("taskman.")).map(|s| s.methods().len()).sum();
+        let declared: usize = pool
+            .services()
+            .filter(|service| service.full_name().starts_with("taskman."))
+            .map(|s| s.methods().len())
+            .sum();
         assert_eq!(methods.iter().count(), declared);
         for method in methods.iter() {
             assert_ne!(method.exposure(), Exposure::Unspecified, "{}", method.path);

@@ -113,8 +113,10 @@ impl Fleet {
         options: &Options,
         process: &Process,
     ) -> anyhow::Result<()> {
-        let listeners = Listeners { calls: TcpListener::bind(address).await?, admin: TcpListener::bind("127.0.0.1:0").await? };
-        let upstreams = self.running.iter().map(|(name, running)| ((*name).to_owned(), format!("http://{}", running.address())));
+        let listeners =
+            Listeners { calls: TcpListener::bind(address).await?, admin: TcpListener::bind("127.0.0.1:0").await? };
+        let upstreams =
+            self.running.iter().map(|(name, running)| ((*name).to_owned(), format!("http://{}", running.address())));
         let upstreams = upstreams.collect();
         let running = start_service(name, options, upstreams, listeners, process.clone()).await?;
         self.running.insert(name, running);

@@ -50,7 +50,10 @@ impl FleetKeys {
     /// Makes new keys.
     pub fn generate() -> anyhow::Result<Self> {
         let keys = generate_fleet_keys(&SERVICES)?;
-        keys.into_iter().map(|(service, fleet)| Ok((service, ServiceKeys { fleet, secret: secret()? }))).collect::<anyhow::Result<_>>().map(Self)
+        keys.into_iter()
+            .map(|(service, fleet)| Ok((service, ServiceKeys { fleet, secret: secret()? })))
+            .collect::<anyhow::Result<_>>()
+            .map(Self)
     }
 
     /// Reads the keys in `file`, or makes them and writes them there, readable to the owner alone.

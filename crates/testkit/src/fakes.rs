@@ -91,7 +91,10 @@ impl AuthorizationService for Authorization {
         Ok(Response::new(DecideResponse { outcome, decision_id, reasons: Vec::new() }))
     }
 
-    async fn decide_batch(&self, request: Request<DecideBatchRequest>) -> Result<Response<DecideBatchResponse>, Status> {
+    async fn decide_batch(
+        &self,
+        request: Request<DecideBatchRequest>,
+    ) -> Result<Response<DecideBatchResponse>, Status> {
         let outcomes = request.get_ref().questions.iter().map(|asked| self.outcome(&asked.action).into()).collect();
         Ok(Response::new(DecideBatchResponse { outcomes }))
     }

@@ -7,8 +7,8 @@
 //! For tests only: what cannot happen in a working test environment panics with the reason.
 #![allow(clippy::panic, clippy::expect_used, clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test helper")]
 
-mod calls;
 mod callers;
+mod calls;
 pub mod fakes;
 mod keys;
 mod service;

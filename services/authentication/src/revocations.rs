@@ -119,8 +119,8 @@ impl Feed {
 
     /// Returns the revocations after `since`, then each new one, with heartbeats; without an end while the service runs.
     pub(crate) fn watch(self: &Arc<Self>, since: i64) -> impl Stream<Item = Item> + Send + 'static {
-        let mut heads = self.head.subscribe();
-        heads.mark_changed();
+        // What was last seen may be old; the first heartbeat comes with the next look at the database.
+        let heads = self.head.subscribe();
         let watcher = Watcher { feed: Arc::clone(self), heads, since, ready: VecDeque::new(), beat_at: Instant::now() };
         let items =
             futures::stream::unfold(watcher, |mut watcher| async move { Some((watcher.next().await?, watcher)) });

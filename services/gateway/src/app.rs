@@ -17,6 +17,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response, Version};
 use taskman_access::Access;
+use taskman_identity::Principal;
 use taskman_proto::options::{Exposure, Limit};
 use taskman_rpc::Method;
 use taskman_rpc::client::Channel;
@@ -164,25 +165,30 @@ impl Gateway {
         head::check_size(parts, &self.0.config.requests)
     }
 
-    /// Admits a call and makes its metadata: access, then the limit of the user who was found.
+    /// Finds out who calls and counts the call, before a body is read: of the user, of the address where nobody is known,
+    /// and of the address, too, where somebody only claims to be. What is refused later has been counted all the same.
+    async fn identify(&self, method: &Method, headers: &HeaderMap, visit: &Visit) -> Result<Principal, Error> {
+        let Inner { limits, access, .. } = &*self.0;
+        let standing = limits.before(method.limit(), visit.address).await;
+        rate_limit::check(visit.note(standing))?;
+        let identified = enforce::identify(access, method, headers, visit.client.clone()).await;
+        let nobody = Principal::Anonymous { client: visit.client.clone() };
+        let counted = identified.as_ref().unwrap_or(&nobody);
+        let standing = limits.after(method.limit(), counted, visit.address).await;
+        rate_limit::check(visit.note(standing))?;
+        Ok(identified?)
+    }
+
+    /// Admits a call and makes its metadata.
     async fn admit(
         &self,
         method: &Method,
         headers: &HeaderMap,
-        message: &prost_reflect::DynamicMessage,
+        (principal, message): (&Principal, &prost_reflect::DynamicMessage),
         visit: &Visit,
     ) -> Result<HeaderMap, Error> {
-        let inner = &self.0;
-        let admitted = enforce::admit(&inner.access, method, headers, visit.client.clone(), message).await?;
-        let standing = inner.limits.after(method.limit(), &admitted.principal, visit.address).await;
-        rate_limit::check(visit.note(standing))?;
-        Ok(crate::upstream::forwarded(headers, visit.client.request_id, admitted.voucher))
-    }
-
-    /// Counts what is counted by address alone, before a body is read.
-    async fn count(&self, method: &Method, visit: &Visit) -> Result<(), Error> {
-        let standing = self.0.limits.before(method.limit(), visit.address).await;
-        rate_limit::check(visit.note(standing))
+        let voucher = enforce::admit(&self.0.access, method, principal, message).await?;
+        Ok(crate::upstream::forwarded(headers, visit.client.request_id, voucher))
     }
 }
 

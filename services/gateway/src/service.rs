@@ -13,8 +13,7 @@ use crate::config::Config;
 use crate::layers::rate_limit::RateLimits;
 
 /// The services that the gateway leads to.
-const UPSTREAMS: [&str; 7] =
-    ["authentication", "authorization", "user", "iam-admin", "task", "audit", "notification"];
+const UPSTREAMS: [&str; 7] = ["authentication", "authorization", "user", "iam-admin", "task", "audit", "notification"];
 
 /// The gateway service.
 #[derive(Debug)]
@@ -38,8 +37,7 @@ impl Service for GatewayService {
 async fn local(methods: &Methods) -> anyhow::Result<Router> {
     let (reporter, health) = tonic_health::server::health_reporter();
     let open = methods.iter().filter(|method| method.exposure() != Exposure::Fleet);
-    let mut names: Vec<String> =
-        open.map(|method| method.descriptor.parent_service().full_name().to_owned()).collect();
+    let mut names: Vec<String> = open.map(|method| method.descriptor.parent_service().full_name().to_owned()).collect();
     names.sort();
     names.dedup();
     for name in &names {

@@ -48,8 +48,8 @@ impl Mailer {
     pub async fn send(&self, id: NotificationId, to: &str, mail: Rendered) -> Result<(), Setback> {
         let message = self.message(id, to, mail).ok_or(Setback::Permanent("address_invalid"))?;
         let sending = tokio::time::timeout(self.timeout, self.transport.send(message));
-        // What the server refuses for good says nothing about the server.
-        let is_outage = |error: &Refused| !matches!(error, Refused::ForGood | Refused::Address);
+        // What the server refuses, for now or for good, it has at least answered: that is no outage of the server.
+        let is_outage = |error: &Refused| !matches!(error, Refused::ForNow | Refused::ForGood | Refused::Address);
         let sent = self.gate.run(is_outage, async {
             match sending.await {
                 Ok(Ok(_)) => Ok(()),

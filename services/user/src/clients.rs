@@ -51,11 +51,8 @@ pub(crate) async fn create_link_request(
 
 /// Ends the sessions of a user.
 pub(crate) async fn revoke_subject(app: &App, company: CompanyId, user: UserId, reason: &str) -> Result<(), Error> {
-    let request = RevokeSubjectRequest {
-        user_id: user.to_string(),
-        company_id: company.to_string(),
-        reason: reason.to_owned(),
-    };
+    let request =
+        RevokeSubjectRequest { user_id: user.to_string(), company_id: company.to_string(), reason: reason.to_owned() };
     app.authentication.clone().revoke_subject(request).await.map_err(UpstreamError::from)?;
     Ok(())
 }

@@ -26,9 +26,15 @@ pub enum Error {
     /// A company has this short name.
     #[error("a company has this slug")]
     SlugTaken,
+    /// The same sign-up was inserted by somebody else just now.
+    #[error("the same sign-up is being made")]
+    SignupExists,
     /// The request id of the sign-up was used with other values.
     #[error("the request id was used with another request")]
     RequestReused,
+    /// Nobody deactivates themselves.
+    #[error("nobody can deactivate themselves")]
+    SelfDeactivation,
     /// The user has changed since the client read it.
     #[error("the user has changed; the present version is {current}")]
     Stale {
@@ -61,6 +67,7 @@ impl From<Vec<Violation>> for Error {
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
         match error.constraint() {
+            Some("companies_pkey" | "users_pkey") => Self::SignupExists,
             Some("users_email") => Self::EmailTaken,
             Some("users_username") => Self::UsernameTaken,
             Some("companies_slug") => Self::SlugTaken,
@@ -81,7 +88,8 @@ impl Failure for Error {
             Self::Invalid(_) | Self::RequestReused => Kind::Invalid,
             Self::NotFound => Kind::NotFound,
             Self::EmailTaken | Self::UsernameTaken | Self::SlugTaken => Kind::AlreadyExists,
-            Self::Stale { .. } => Kind::Stale,
+            Self::Stale { .. } | Self::SignupExists => Kind::Stale,
+            Self::SelfDeactivation => Kind::Refused,
             Self::PageToken(error) => error.kind(),
             Self::Idempotency(error) => error.kind(),
             Self::Upstream(error) => error.kind(),
@@ -97,6 +105,8 @@ impl Failure for Error {
             Self::EmailTaken => "EMAIL_TAKEN",
             Self::UsernameTaken => "USERNAME_TAKEN",
             Self::SlugTaken => "SLUG_TAKEN",
+            Self::SelfDeactivation => "SELF_DEACTIVATION",
+            Self::SignupExists => "REQUEST_IN_FLIGHT",
             Self::RequestReused => "IDEMPOTENCY_KEY_REUSED",
             Self::Stale { .. } => "ETAG_MISMATCH",
             Self::PageToken(error) => error.reason(),

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use taskman_events::{Event, audit, auth, authz, iam, notification, task, user};
-use taskman_ids::{CompanyId, DecisionId, LinkRequestId, NotificationId, PolicyId, ProjectId, RoleId, SessionId, TaskId, UserId};
+use taskman_ids::{
+    CompanyId, DecisionId, LinkRequestId, NotificationId, PolicyId, ProjectId, RoleId, SessionId, TaskId, UserId,
+};
 use uuid::Uuid;
 
 /// An example as it stands on the wire, and what the same type makes of it when it reads it back.
@@ -191,12 +193,7 @@ fn other_samples() -> Vec<Sample> {
             by: None,
         }),
         sample(&iam::RoleRevoked { user_id: USER, role_id: ROLE, role_name: "viewer".to_owned(), by: Some(OTHER) }),
-        sample(&iam::RoleExpired {
-            user_id: USER,
-            role_id: ROLE,
-            role_name: "viewer".to_owned(),
-            expired_at: time(),
-        }),
+        sample(&iam::RoleExpired { user_id: USER, role_id: ROLE, role_name: "viewer".to_owned(), expired_at: time() }),
         sample(&iam::PolicyCreated {
             policy_id: PolicyId::from_uuid(ROLE.as_uuid()),
             name: "viewers view".to_owned(),

@@ -1,14 +1,14 @@
 //! Checks a parsed condition and turns it into what the evaluator walks.
 
 mod calls;
-pub(super) mod types;
+pub(super) mod kind;
 
 use std::collections::BTreeSet;
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, MapExpr, SelectExpr, SourceInfo};
 use cel::{Env, ParseErrors};
 
-use self::types::{fits, join, name};
+use self::kind::{fits, join, name};
 use super::limits::{MAX_DEPTH, MAX_NODES};
 use super::node::{Kind, Node};
 use super::{ConditionError, Position};

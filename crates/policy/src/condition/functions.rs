@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 
-use super::check::types::fits;
+use super::check::kind::fits;
 use super::node::{Function, TimePart};
 use super::operators::in_range;
 use crate::attributes::Type;

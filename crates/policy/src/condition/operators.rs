@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use chrono::{DateTime, Datelike, Utc};
 
-use super::check::types::{fits, name};
+use super::check::kind::{fits, name};
 use super::node::Operator;
 use crate::attributes::Type;
 use crate::value::Value;

@@ -25,7 +25,10 @@ pub struct Arguments {
     #[arg(long)]
     stores: Option<PathBuf>,
     /// What is logged.
-    #[arg(long, default_value = "warn,taskman_telemetry=info,taskman_rpc=info,opentelemetry=off,lapin::returned_messages=off,lapin::channels=off")]
+    #[arg(
+        long,
+        default_value = "warn,taskman_telemetry=info,taskman_rpc=info,opentelemetry=off,lapin::returned_messages=off,lapin::channels=off"
+    )]
     log: String,
 }
 
@@ -54,7 +57,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 #[expect(clippy::print_stdout, reason = "a command line tool says what it does")]
 async fn up(arguments: Arguments) -> anyhow::Result<()> {
     let services = chosen(&arguments.only)?;
-    let telemetry = install_telemetry("taskman", &TelemetryConfig { log: arguments.log, ..TelemetryConfig::default() })?;
+    let telemetry =
+        install_telemetry("taskman", &TelemetryConfig { log: arguments.log, ..TelemetryConfig::default() })?;
     let metrics = telemetry.metrics();
     let process = Process::new(move |service| metrics.render_for(service));
     let (stack, endpoints) = match &arguments.stores {

@@ -99,8 +99,7 @@ pub(super) async fn work(
     let token = Some(admin.access.as_str());
     let path = format!("/api/v1/projects/{}/tasks", outcome.project_id);
     let task = json!({"title": "Grind the gears", "description": "All 25 000 of them.", "priority": "high"});
-    let answer =
-        http.step("The administrator creates a task", 201, token, (Method::POST, &path), Some(task)).await?;
+    let answer = http.step("The administrator creates a task", 201, token, (Method::POST, &path), Some(task)).await?;
     outcome.task_id = answer.text("id")?;
     ensure!(answer.text("key")? == "CORE-1", "the first task of the project is not CORE-1");
 
@@ -186,8 +185,7 @@ pub(super) async fn try_too_much(
 ) -> anyhow::Result<()> {
     let post = (Method::POST, "/api/v1/projects");
     let body = Some(json!({"name": "A project of my own"}));
-    let answer =
-        http.step("The developer may not create a project", 403, Some(&developer.access), post, body).await?;
+    let answer = http.step("The developer may not create a project", 403, Some(&developer.access), post, body).await?;
     ensure!(answer.content_type.starts_with("application/problem+json"), "the refusal is no problem+json");
     ensure!(answer.text("reason")? == "PERMISSION_DENIED", "the refusal has another reason");
     outcome.decision_id = answer.text("metadata.decision_id")?;

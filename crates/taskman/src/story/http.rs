@@ -105,8 +105,7 @@ impl<'a> Http<'a> {
     ) -> anyhow::Result<Answer> {
         let started = Instant::now();
         loop {
-            let answer =
-                self.send(Some(token), &Method::GET, path, None, &RequestId::new().to_string()).await?;
+            let answer = self.send(Some(token), &Method::GET, path, None, &RequestId::new().to_string()).await?;
             if good(&answer) {
                 return Ok(answer);
             }

@@ -100,7 +100,9 @@ async fn assigning_without_the_user_service_is_refused_in_time_and_works_again_w
 /// and in no other one is it open.
 fn breaker_state(metrics: &str) -> Option<f64> {
     let line = metrics.lines().find(|line| {
-        line.starts_with("taskman_breaker_state{") && line.contains("service=\"task\"") && line.contains("peer=\"user\"")
+        line.starts_with("taskman_breaker_state{")
+            && line.contains("service=\"task\"")
+            && line.contains("peer=\"user\"")
     })?;
     line.rsplit(' ').next()?.parse().ok()
 }

@@ -38,7 +38,10 @@ async fn every_port_lists_describes_and_checks_what_it_serves() {
         assert!(!own.is_empty(), "{service} lists nothing of its own");
         for name in own {
             let described = ask(MessageRequest::FileContainingSymbol(name.clone())).await;
-            assert!(matches!(described, MessageResponse::FileDescriptorResponse(_)), "{service} cannot describe {name}");
+            assert!(
+                matches!(described, MessageResponse::FileDescriptorResponse(_)),
+                "{service} cannot describe {name}"
+            );
             let request = HealthCheckRequest { service: name.clone() };
             let health = HealthClient::new(channel.clone()).check(request).await.unwrap().into_inner();
             assert_eq!(health.status(), ServingStatus::Serving, "{service}: {name}");

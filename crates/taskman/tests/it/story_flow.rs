@@ -16,9 +16,8 @@ async fn a_company_works_a_whole_afternoon_and_all_of_it_is_audited_once() {
             .fetch_one(&mut audit)
             .await
             .unwrap();
-        let leaves_nothing = title.contains("refused")
-            || title.contains("cannot be refreshed")
-            || title.contains("does not exist");
+        let leaves_nothing =
+            title.contains("refused") || title.contains("cannot be refreshed") || title.contains("does not exist");
         assert_eq!(rows == 0, leaves_nothing, "{title} left {rows} events");
     }
 

@@ -51,8 +51,8 @@ async fn a_trace_spans_gateway_task_outbox_broker_audit_and_notification() {
             .filter(|attribute| attribute.key.as_str() == "service")
             .map(|attribute| attribute.value.to_string())
             .collect();
-        let complete = services.iter().all(|service| labels.contains(*service))
-            && steps.iter().all(|step| names.contains(step));
+        let complete =
+            services.iter().all(|service| labels.contains(*service)) && steps.iter().all(|step| names.contains(step));
         complete.then_some(spans)
     })
     .await;

@@ -98,6 +98,7 @@ pub(crate) async fn list_pending(
     limit: i64,
 ) -> Result<Vec<(CompanyId, UserId)>, Error> {
     let rows = sqlx::query_as(
+        // no company: the job looks at everybody's
         "SELECT company_id, user_id FROM credentials WHERE pending AND created_at < $1 ORDER BY created_at LIMIT $2",
     )
     .bind(before)

@@ -64,6 +64,7 @@ pub(crate) async fn update<const N: usize>(
 ) -> Result<(), Error> {
     let (keys, companies) = columns(names);
     sqlx::query(
+        // no company: the key is a hash of who is counted, and an unknown account has no company
         "UPDATE login_throttles t
          SET company_id = new.company_id, failures = new.failures, blocked_until = new.blocked_until,
              succeeded_at = new.succeeded_at, forget_at = new.forget_at

@@ -24,7 +24,8 @@ pub(crate) async fn load(app: &App) -> Result<(), Error> {
     load_users(app, &mut tx).await?;
     for stream in Stream::ALL {
         let row = store::position::get(&mut tx, stream).await?;
-        let age = row.fresh_at.map(|at| (app.clock.now() - at).to_std().unwrap_or_default());
+        // A time in the future tells of a clock that went back, not of how fresh anything is.
+        let age = row.fresh_at.and_then(|at| (app.clock.now() - at).to_std().ok());
         let progress = app.projection.progress(stream);
         progress.advance(row.position);
         progress.was_fresh(age.and_then(|age| Instant::now().checked_sub(age)));

@@ -167,12 +167,14 @@ impl<'a, S: Source> Follower<'a, S> {
                 }
             }
         }
+        // Facts are as old as their arrival, however long applying them takes.
+        let arrived = Instant::now();
         self.apply(changes).await?;
         if let Some(head) = restored {
             return Err(self.restored(head).await);
         }
         if let Some(head) = head
-            && self.progress.heartbeat(head, Instant::now())
+            && self.progress.heartbeat(head, arrived)
         {
             self.live = true;
             self.fresh_at = Some(self.app.clock.now());

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use prost_reflect::DynamicMessage;
 use taskman_errors::Kind;
+use taskman_identity::Principal;
 use taskman_resilience::Deadline;
 use taskman_resilience::deadline;
 use taskman_rpc::{Method, status};
@@ -48,37 +49,38 @@ impl Gateway {
         let found = self.0.methods.get(parts.uri.path());
         let method = found.filter(|method| !method.descriptor.is_client_streaming()).ok_or_else(unknown)?;
         visit.at(&method.path);
-        self.count(method, visit).await?;
         let headers = parts.headers.clone();
         let request = Request::from_parts(parts, body);
         let work = Box::pin(deadline::enforce(async {
+            let principal = &self.identify(method, &headers, visit).await?;
             let mut grpc = tonic::server::Grpc::new(BytesCodec)
                 .max_decoding_message_size(self.0.config.requests.max_body_bytes)
                 .accept_compressed(CompressionEncoding::Gzip);
             if method.is_streaming() {
-                let call = service_fn(async |request| self.stream(method, &headers, request, visit).await);
-                grpc.server_streaming(call, request).await
+                let call = service_fn(async |request| self.stream(method, (&headers, principal), request, visit).await);
+                Ok(grpc.server_streaming(call, request).await)
             } else {
-                let call = service_fn(async |request| self.unary(method, &headers, request, visit).await);
-                grpc.unary(call, request).await
+                let call = service_fn(async |request| self.unary(method, (&headers, principal), request, visit).await);
+                Ok(grpc.unary(call, request).await)
             }
         }));
         let longest = Deadline::after(self.longest(method.limit()));
         let sent = Deadline::from_grpc_timeout(&headers);
         // The deadline of a stream is for its beginning: from then on it lasts as long as both sides want.
         let deadline = sent.map_or(longest, |sent| sent.min(longest));
-        deadline::scope(deadline, work).await.map_err(|_expired| Error::DeadlineExceeded)
+        deadline::scope(deadline, work).await.map_err(|_expired| Error::DeadlineExceeded)?
     }
 
     async fn unary(
         &self,
         method: &Method,
-        headers: &HeaderMap,
+        (headers, principal): (&HeaderMap, &Principal),
         request: tonic::Request<Bytes>,
         visit: &Visit,
     ) -> Result<tonic::Response<Bytes>, Status> {
         let bytes = request.into_inner();
-        let metadata = self.admit(method, headers, &decode(method, &bytes)?, visit).await.map_err(|e| e.status())?;
+        let message = decode(method, &bytes)?;
+        let metadata = self.admit(method, headers, (principal, &message), visit).await.map_err(|e| e.status())?;
         let answer = self.0.upstreams.unary(method, bytes, &metadata).await.map_err(|e| e.status())?;
         Ok(shown(answer))
     }
@@ -86,12 +88,13 @@ impl Gateway {
     async fn stream(
         &self,
         method: &Method,
-        headers: &HeaderMap,
+        (headers, principal): (&HeaderMap, &Principal),
         request: tonic::Request<Bytes>,
         visit: &Visit,
     ) -> Result<tonic::Response<Streaming<Bytes>>, Status> {
         let bytes = request.into_inner();
-        let metadata = self.admit(method, headers, &decode(method, &bytes)?, visit).await.map_err(|e| e.status())?;
+        let message = decode(method, &bytes)?;
+        let metadata = self.admit(method, headers, (principal, &message), visit).await.map_err(|e| e.status())?;
         let answer = self.0.upstreams.stream(method, bytes, metadata).await.map_err(|e| e.status())?;
         Ok(shown(answer))
     }

@@ -54,7 +54,7 @@ impl Gateway {
         visit: &Visit,
     ) -> Result<Response<Body>, Error> {
         let method = &binding.method;
-        self.count(method, visit).await?;
+        let principal = self.identify(method, &parts.headers, visit).await?;
         let bytes = body::read(body, &parts.headers, &self.0.config.requests).await?;
         let payload = payload(binding, &parts.headers, bytes)?;
         let from = bind::Parts { captured, query: parts.uri.query(), headers: &parts.headers, payload: &payload };
@@ -62,7 +62,7 @@ impl Gateway {
             Unbound::Invalid(violations) => Error::Invalid(violations),
             Unbound::NeverMatches => Error::PreconditionFailed,
         })?;
-        let metadata = self.admit(method, &parts.headers, &message, visit).await?;
+        let metadata = self.admit(method, &parts.headers, (&principal, &message), visit).await?;
         let response = self.0.upstreams.unary(method, message.encode_to_vec().into(), &metadata).await?;
         let shown = crate::upstream::answered(response.metadata());
         let reply = render::reply(binding, &self.0.dialect, response.into_inner())?;

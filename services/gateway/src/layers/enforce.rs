@@ -7,26 +7,25 @@ use taskman_identity::{Client, Principal};
 use taskman_rpc::Method;
 use tonic::Status;
 
-/// A call that may go on.
-#[derive(Debug)]
-pub struct Admitted {
-    /// Who makes it.
-    pub principal: Principal,
-    /// The voucher that the service believes.
-    pub voucher: HeaderValue,
-}
-
-/// Admits a call, or refuses it with the status that the client is to see.
-pub async fn admit(
+/// Finds out who calls, before anything of the request is read.
+pub async fn identify(
     access: &Access,
     method: &Method,
     headers: &HeaderMap,
     client: Client,
-    message: &DynamicMessage,
-) -> Result<Admitted, Status> {
+) -> Result<Principal, Status> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let principal = access.admit(method, authorization, client, Some(message)).await?;
+    access.identify(method, authorization, client).await
+}
+
+/// Admits the call of somebody who is known, and returns the voucher that the service believes.
+pub async fn admit(
+    access: &Access,
+    method: &Method,
+    principal: &Principal,
+    message: &DynamicMessage,
+) -> Result<HeaderValue, Status> {
+    access.authorize(method, principal, Some(message)).await?;
     let audience = method.service.ok_or_else(taskman_rpc::status::internal)?;
-    let voucher = access.vouch(method, audience, &principal)?;
-    Ok(Admitted { principal, voucher })
+    access.vouch(method, audience, principal)
 }

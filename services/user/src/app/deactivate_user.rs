@@ -39,6 +39,10 @@ pub(crate) async fn deactivate_user(
     cmd: ChangeUser,
     key: Option<Key<'_>>,
 ) -> Result<DeactivateUserResponse, Error> {
+    // Whoever shuts themselves out may be the last who could let anybody in.
+    if cmd.user == caller.user {
+        return Err(Error::SelfDeactivation);
+    }
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
     if let Some(reply) = idempotent::replay(app, &mut tx, key.as_ref()).await? {

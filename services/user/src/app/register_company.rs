@@ -55,7 +55,11 @@ pub(crate) async fn register_company(
     if existing.is_none() {
         let words = personal_words(&cmd);
         clients::create_credential(app, company, admin, cmd.password.clone(), words).await?;
-        insert(app, company, admin, &cmd, signup).await?;
+        match insert(app, company, admin, &cmd, signup).await {
+            // The same request, sent twice at the same time, got there first: what is left to do is the same.
+            Err(Error::SignupExists) => same_signup(app, company, &signup).await?,
+            inserted => inserted?,
+        }
     }
     let mut origin = Origin::new(company, Actor::User(admin));
     origin.client_address = client.address;
@@ -86,6 +90,15 @@ pub(crate) async fn open(
         app.committed();
     }
     Ok((company, admin))
+}
+
+/// Makes sure that what is there was signed up by the same request.
+async fn same_signup(app: &App, company: CompanyId, signup: &[u8; 32]) -> Result<(), Error> {
+    let mut conn = app.db.primary().acquire().await?;
+    match store::company::find(&mut conn, company).await? {
+        Some((_, known)) if known == signup => Ok(()),
+        _ => Err(Error::RequestReused),
+    }
 }
 
 async fn insert(

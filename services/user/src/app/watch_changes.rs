@@ -48,9 +48,10 @@ pub(crate) enum Item {
 pub(crate) fn watch_changes(app: Arc<App>, since: i64) -> impl Stream<Item = Result<Item, Error>> {
     let woken = app.changes.0.subscribe();
     let watcher = Watcher { app, woken, position: since, ready: VecDeque::new(), heartbeat: None };
-    futures::stream::try_unfold(watcher, |mut watcher| async move {
-        Ok(watcher.next().await?.map(|item| (item, watcher)))
-    })
+    futures::stream::try_unfold(
+        watcher,
+        |mut watcher| async move { Ok(watcher.next().await?.map(|item| (item, watcher))) },
+    )
 }
 
 struct Watcher {

@@ -173,9 +173,9 @@ pub fn parse_locale(text: &str) -> Result<String, TextInvalid> {
         return Ok("en".to_owned());
     }
     let mut parts = text.split('-');
-    let language = parts.next().is_some_and(|part| {
-        (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic())
-    });
+    let language = parts
+        .next()
+        .is_some_and(|part| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic()));
     let rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     if text.len() <= 35 && language && rest {
         Ok(text.to_owned())
@@ -206,7 +206,10 @@ mod tests {
     fn a_change_counts_once() {
         let mut user = user();
         assert_eq!(user.activate(DateTime::UNIX_EPOCH), None);
-        assert!(user.deactivate("", DateTime::UNIX_EPOCH).is_some_and(|event| event.user.version == 2 && !event.user.active));
+        assert!(
+            user.deactivate("", DateTime::UNIX_EPOCH)
+                .is_some_and(|event| event.user.version == 2 && !event.user.active)
+        );
         assert_eq!(user.deactivate("", DateTime::UNIX_EPOCH), None);
         assert_eq!(user.version, 2);
     }
@@ -217,7 +220,9 @@ mod tests {
         for bad in ["", "a b", "ä", "a@b", &"a".repeat(101)] {
             assert!(parse_username(bad).is_err(), "{bad}");
         }
-        for (text, good) in [("", true), ("Europe/Berlin", true), ("Etc/GMT+1", true), ("Europe/", false), ("a b", false)] {
+        for (text, good) in
+            [("", true), ("Europe/Berlin", true), ("Etc/GMT+1", true), ("Europe/", false), ("a b", false)]
+        {
             assert_eq!(parse_timezone(text).is_ok(), good, "{text}");
         }
         for (text, good) in [("", true), ("de-AT", true), ("zh-Hant-TW", true), ("d", false), ("de_AT", false)] {

@@ -60,8 +60,11 @@ pub(super) fn attributes(users: Vec<User>) -> BatchGetResourceAttributesResponse
     let resources = users.into_iter().map(|user| {
         let id = user.id.to_string();
         let named = [("owner", id.clone()), ("department", user.department), ("location", user.location)];
-        let mut attributes: HashMap<String, String> =
-            named.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut attributes: HashMap<String, String> = named
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         attributes.insert("active".to_owned(), user.is_active.to_string());
         ResourceAttributes { id, attributes }
     });

@@ -19,8 +19,11 @@ pub(crate) async fn run(app: Arc<App>) -> Result<(), Error> {
     let waiting = store::company::list_provisioning(&mut conn, before).await?;
     drop(conn);
     for company in waiting {
-        register_company::open(&app, company.id, company.admin_id, &Origin::system(company.id)).await?;
-        tracing::info!(company.id = %company.id, "finished a sign-up");
+        // One that cannot be finished does not hold up the others.
+        match register_company::open(&app, company.id, company.admin_id, &Origin::system(company.id)).await {
+            Ok(_) => tracing::info!(company.id = %company.id, "finished a sign-up"),
+            Err(error) => tracing::warn!(company.id = %company.id, %error, "a sign-up is still not finished"),
+        }
     }
     Ok(())
 }

@@ -78,10 +78,7 @@ pub(crate) async fn update(conn: &mut PgConnection, company: &Company) -> Result
 }
 
 /// Lists up to 100 companies whose sign-up began before `before` and is not finished.
-pub(crate) async fn list_provisioning(
-    conn: &mut PgConnection,
-    before: DateTime<Utc>,
-) -> Result<Vec<Company>, Error> {
+pub(crate) async fn list_provisioning(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<Vec<Company>, Error> {
     // no company: the job finishes every sign-up
     Ok(sqlx::query_as(
         "SELECT id, name, slug, status, admin_id, created_at, updated_at, version FROM companies

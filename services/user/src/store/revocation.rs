@@ -12,6 +12,7 @@ pub(crate) struct Pending {
     pub(crate) user_id: UserId,
     pub(crate) company_id: CompanyId,
     pub(crate) reason: String,
+    pub(crate) created_at: DateTime<Utc>,
 }
 
 /// Notes that the sessions of a user must end.
@@ -45,10 +46,23 @@ pub(crate) async fn delete(conn: &mut PgConnection, company: CompanyId, user: Us
     Ok(())
 }
 
+/// Forgets exactly this note: a newer deactivation of the same user has one of its own.
+pub(crate) async fn delete_asked(conn: &mut PgConnection, pending: &Pending) -> Result<(), Error> {
+    sqlx::query("DELETE FROM pending_revocations WHERE company_id = $1 AND user_id = $2 AND created_at = $3")
+        .bind(pending.company_id)
+        .bind(pending.user_id)
+        .bind(pending.created_at)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Lists up to 100 notes, oldest first.
 pub(crate) async fn list(conn: &mut PgConnection) -> Result<Vec<Pending>, Error> {
     // no company: the job takes up everybody's
-    Ok(sqlx::query_as("SELECT user_id, company_id, reason FROM pending_revocations ORDER BY created_at LIMIT 100")
-        .fetch_all(conn)
-        .await?)
+    Ok(sqlx::query_as(
+        "SELECT user_id, company_id, reason, created_at FROM pending_revocations ORDER BY created_at LIMIT 100",
+    )
+    .fetch_all(conn)
+    .await?)
 }

@@ -45,11 +45,7 @@ pub(crate) async fn find(conn: &mut PgConnection, company: CompanyId, user: User
 }
 
 /// Returns a user of a company and locks the row.
-pub(crate) async fn get_for_update(
-    conn: &mut PgConnection,
-    company: CompanyId,
-    user: UserId,
-) -> Result<User, Error> {
+pub(crate) async fn get_for_update(conn: &mut PgConnection, company: CompanyId, user: UserId) -> Result<User, Error> {
     sqlx::query_as(
         "SELECT id, company_id, email, username, first_name, last_name, department, location, timezone, locale,
                 is_active, created_at, updated_at, version
@@ -169,16 +165,14 @@ pub(crate) async fn insert(conn: &mut PgConnection, user: &User) -> Result<(), E
 
 /// Stores the state of a user whose row is locked.
 pub(crate) async fn update(conn: &mut PgConnection, user: &User) -> Result<(), Error> {
-    sqlx::query(
-        "UPDATE users SET is_active = $3, updated_at = $4, version = $5 WHERE company_id = $1 AND id = $2",
-    )
-    .bind(user.company_id)
-    .bind(user.id)
-    .bind(user.is_active)
-    .bind(user.updated_at)
-    .bind(user.version)
-    .execute(conn)
-    .await?;
+    sqlx::query("UPDATE users SET is_active = $3, updated_at = $4, version = $5 WHERE company_id = $1 AND id = $2")
+        .bind(user.company_id)
+        .bind(user.id)
+        .bind(user.is_active)
+        .bind(user.updated_at)
+        .bind(user.version)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

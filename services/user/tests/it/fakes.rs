@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::Stream;
-use taskman_proto::authentication::authentication_service_server::{AuthenticationService, AuthenticationServiceServer};
+use taskman_proto::authentication::authentication_service_server::{
+    AuthenticationService, AuthenticationServiceServer,
+};
 use taskman_proto::authentication::*;
 use taskman_proto::iam::iam_admin_service_server::{IamAdminService, IamAdminServiceServer};
 use taskman_proto::iam::{
@@ -100,7 +102,10 @@ impl AuthenticationService for Others {
     ) -> Result<Response<RequestPasswordResetResponse>, Status> {
         not_asked()
     }
-    async fn reset_password(&self, _: Request<ResetPasswordRequest>) -> Result<Response<ResetPasswordResponse>, Status> {
+    async fn reset_password(
+        &self,
+        _: Request<ResetPasswordRequest>,
+    ) -> Result<Response<ResetPasswordResponse>, Status> {
         not_asked()
     }
     async fn get_jwks(&self, _: Request<GetJwksRequest>) -> Result<Response<GetJwksResponse>, Status> {
@@ -156,7 +161,10 @@ impl IamAdminService for Others {
         not_asked()
     }
     type WatchChangesStream = Pin<Box<dyn Stream<Item = Result<WatchChangesResponse, Status>> + Send>>;
-    async fn watch_changes(&self, _: Request<WatchChangesRequest>) -> Result<Response<Self::WatchChangesStream>, Status> {
+    async fn watch_changes(
+        &self,
+        _: Request<WatchChangesRequest>,
+    ) -> Result<Response<Self::WatchChangesStream>, Status> {
         not_asked()
     }
 }

@@ -1,8 +1,8 @@
 //! Users of a company.
 
 use taskman_events::user::UserCreated;
-use taskman_ids::{UserId, new_uuid};
 use taskman_identity::Caller;
+use taskman_ids::{UserId, new_uuid};
 use taskman_proto::user::user_service_client::UserServiceClient;
 use taskman_proto::user::{
     ActivateUserRequest, CreateUserRequest, DeactivateUserRequest, GetAssignableRequest, GetUserRequest,
@@ -76,7 +76,10 @@ async fn another_companys_user_does_not_exist() {
         stranger.get_user(GetUserRequest { id: user.id.clone() }).await.unwrap_err(),
         stranger.get_user(GetUserRequest { id: UserId::new().to_string() }).await.unwrap_err(),
         stranger.activate_user(ActivateUserRequest { id: user.id.clone(), ..Default::default() }).await.unwrap_err(),
-        stranger.deactivate_user(DeactivateUserRequest { id: user.id.clone(), ..Default::default() }).await.unwrap_err(),
+        stranger
+            .deactivate_user(DeactivateUserRequest { id: user.id.clone(), ..Default::default() })
+            .await
+            .unwrap_err(),
     ];
     for status in &refused {
         assert_eq!((status.code(), status.message()), (Code::NotFound, refused[0].message()));
@@ -181,7 +184,8 @@ async fn deactivation_ends_the_sessions_and_counts_once() {
     assert_eq!(refused.code(), Code::Aborted);
     assert_eq!(refused.get_details_error_info().unwrap().metadata["current_version"], "1");
 
-    let request = DeactivateUserRequest { id: user.id.clone(), version: 1, reason: "left".into(), ..Default::default() };
+    let request =
+        DeactivateUserRequest { id: user.id.clone(), version: 1, reason: "left".into(), ..Default::default() };
     let changed = client.deactivate_user(request).await.unwrap().into_inner().user.unwrap();
     assert!(!changed.active && changed.version == 2);
     assert_eq!(others.revoked.lock().unwrap().as_slice(), [user.id.clone()]);

@@ -3,7 +3,7 @@
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 use regex::RegexBuilder;
 
-use super::types::{fits, join, name};
+use super::kind::{fits, join, name};
 use super::{Checker, ROOTS, Step};
 use crate::attributes::Type;
 use crate::condition::limits::MAX_LOOPS;

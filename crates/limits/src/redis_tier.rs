@@ -27,13 +27,13 @@ return {1, math.floor((now - earliest) / price), 0, next - now}
 ";
 
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct RedisTier {
     redis: RedisHandle,
     service: &'static str,
     gcra: Script,
 }
 
-impl Shared {
+impl RedisTier {
     pub(crate) fn new(redis: RedisHandle, service: &'static str) -> Self {
         Self { redis, service, gcra: Script::new(GCRA) }
     }
