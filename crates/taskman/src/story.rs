@@ -14,7 +14,7 @@ use serde_json::Value;
 pub use http::{Answer, Http};
 
 /// How long something that follows from an event may take to be seen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One request and its answer.
 #[derive(Debug, Clone)]

@@ -61,15 +61,14 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
         install_telemetry("taskman", &TelemetryConfig { log: arguments.log, ..TelemetryConfig::default() })?;
     let metrics = telemetry.metrics();
     let process = Process::new(move |service| metrics.render_for(service));
-    let (stack, endpoints) = match &arguments.stores {
-        Some(file) => (None, Endpoints::read(file)?),
-        None => {
-            println!("Starting PostgreSQL, Redis, RabbitMQ and the mail catcher in {} …", arguments.dir.display());
-            let options = StackOptions { dir: arguments.dir.join("stack"), profile: Profile::Dev };
-            let stack = Stack::start(options).await?;
-            let endpoints = stack.endpoints().clone();
-            (Some(stack), endpoints)
-        }
+    let (stack, endpoints) = if let Some(file) = &arguments.stores {
+        (None, Endpoints::read(file)?)
+    } else {
+        println!("Starting PostgreSQL, Redis, RabbitMQ and the mail catcher in {} …", arguments.dir.display());
+        let options = StackOptions { dir: arguments.dir.join("stack"), profile: Profile::Dev };
+        let stack = Stack::start(options).await?;
+        let endpoints = stack.endpoints().clone();
+        (Some(stack), endpoints)
     };
     let options = Options {
         services,

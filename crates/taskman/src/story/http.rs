@@ -12,7 +12,7 @@ use super::{PATIENCE, Stage, Step, Told};
 /// Fields that are not told.
 const SECRETS: [&str; 5] = ["password", "new_password", "token", "access_token", "refresh_token"];
 /// The longest that a rate limit is waited for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// An answer.

@@ -75,6 +75,21 @@ async fn a_repeated_sign_up_makes_no_second_company() {
 }
 
 #[tokio::test]
+async fn the_same_sign_up_sent_many_times_at_once_makes_one_company() {
+    let others = Others::default();
+    let service = start(&others).await;
+    let request = request(&slug());
+    let send = || {
+        let (mut client, request) = (UserServiceClient::new(service.anybody()), request.clone());
+        async move { client.register_company(request).await.unwrap().into_inner().company.unwrap().id }
+    };
+    let ids = futures::future::join_all((0..8).map(|_| send())).await;
+    assert!(ids.iter().all(|id| *id == ids[0]));
+    assert_eq!(service.events().await.len(), 2);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_slug_or_an_address_is_taken_once() {
     let others = Others::default();
     let service = start(&others).await;

@@ -188,7 +188,7 @@ async fn deactivation_ends_the_sessions_and_counts_once() {
         DeactivateUserRequest { id: user.id.clone(), version: 1, reason: "left".into(), ..Default::default() };
     let changed = client.deactivate_user(request).await.unwrap().into_inner().user.unwrap();
     assert!(!changed.active && changed.version == 2);
-    assert_eq!(others.revoked.lock().unwrap().as_slice(), [user.id.clone()]);
+    assert_eq!(*others.revoked.lock().unwrap(), std::slice::from_ref(&user.id));
     let again = DeactivateUserRequest { id: user.id.clone(), ..Default::default() };
     assert_eq!(client.deactivate_user(again).await.unwrap().into_inner().user.unwrap().version, 2);
     let deactivations = service.events().await.iter().filter(|e| e.routing_key() == "user.deactivated").count();
@@ -197,6 +197,18 @@ async fn deactivation_ends_the_sessions_and_counts_once() {
     let request = ActivateUserRequest { id: user.id.clone(), ..Default::default() };
     let back = client.activate_user(request).await.unwrap().into_inner().user.unwrap();
     assert!(back.active && back.version == 3);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_deactivates_themselves() {
+    let others = Others::default();
+    let service = start(&others).await;
+    let admin = company(&service).await;
+    let request = DeactivateUserRequest { id: admin.user.to_string(), ..Default::default() };
+    let refused = client(&service, &admin).deactivate_user(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "SELF_DEACTIVATION");
     service.stop().await;
 }
 
