@@ -34,7 +34,7 @@ test: setup ## Runs every test on private servers (ARGS='-p taskman-task' for on
 	$(STACK) exec --profile test --dir .dev/test -- $(CARGO) test $(ARGS) --lib --bins --tests
 
 stack: setup ## Keeps the servers of the tests running until Ctrl-C, for `cargo test` by hand
-	$(STACK) up --dir .dev/stack
+	$(STACK) up --profile test --dir .dev/test
 
 lint: ## Checks formatting, lints and documentation; warnings are errors
 	$(CARGO) fmt --all --check
@@ -50,8 +50,8 @@ bench: setup ## Measures the fleet against a bare echo, as ratios
 docs: ## Builds the documentation of the crates
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 
-images: ## Builds a container image for each service
-	@for service in authentication authorization user iam-admin task audit notification gateway; do \
+images: ## Builds a container image for each service and for the tool
+	@for service in taskman authentication authorization user iam-admin task audit notification gateway; do \
 	  docker build --build-arg SERVICE=$$service -t taskman/$$service:dev . || exit 1; done
 
 clean-dev: ## Removes the data of `make dev` and of the tests

@@ -164,7 +164,10 @@ impl<C: DeserializeOwned + Default> Config<C> {
             .try_parsing(true)
             .source(Some(variables));
         let tree = builder.add_source(environment).build().map_err(content)?;
-        tree.try_deserialize().map_err(content)
+        let mut config: Self = tree.try_deserialize().map_err(content)?;
+        // A shell cannot export a name with a dash: iam_admin means iam-admin.
+        config.upstreams = config.upstreams.into_iter().map(|(name, url)| (name.replace('_', "-"), url)).collect();
+        Ok(config)
     }
 }
 
@@ -257,6 +260,12 @@ mod tests {
         let config = load(None, &[("TASKMAN__DATABASE__URL_FILE", path.to_str().unwrap())]).unwrap();
         assert_eq!(config.database.url.expose_secret(), "postgres://u:hunter2@h/db");
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_service_with_a_dash_can_be_named_by_a_shell() {
+        let config = load(None, &[("TASKMAN__UPSTREAMS__IAM_ADMIN", "http://h:1")]).unwrap();
+        assert_eq!(config.upstreams["iam-admin"], "http://h:1");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::domain::outcome::Outcome;
 /// back after that and comes again.
 pub(crate) fn count(counts: &[(Outcome, i64)]) {
     for (outcome, count) in counts {
-        metrics::counter!("taskman_audit_events_total", "result" => outcome.as_str()).increment(count.unsigned_abs());
+        metrics::counter!("taskman_audit_events_total", "service" => "audit", "result" => outcome.as_str())
+            .increment(count.unsigned_abs());
     }
 }

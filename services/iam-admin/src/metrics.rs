@@ -16,5 +16,5 @@ pub(crate) fn expired() {
 }
 
 fn count(change: &'static str) {
-    metrics::counter!("taskman_role_changes_total", "change" => change).increment(1);
+    metrics::counter!("taskman_role_changes_total", "service" => "iam-admin", "change" => change).increment(1);
 }

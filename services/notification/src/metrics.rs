@@ -11,5 +11,5 @@ pub(crate) fn attempted(notification: &Notification) {
         Status::Pending | Status::Sending => "retry",
     };
     let template = notification.template.clone();
-    metrics::counter!("taskman_emails_total", "template" => template, "outcome" => outcome).increment(1);
+    metrics::counter!("taskman_emails_total", "service" => "notification", "template" => template, "outcome" => outcome).increment(1);
 }

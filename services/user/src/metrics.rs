@@ -12,7 +12,7 @@ pub(crate) async fn count_users(app: Arc<App>) -> Result<(), Error> {
     for (active, count) in store::user::count(&mut conn).await? {
         let label = if active { "true" } else { "false" };
         #[expect(clippy::cast_precision_loss, reason = "a gauge; nobody has 2^52 users")]
-        metrics::gauge!("taskman_users_total", "active" => label).set(count as f64);
+        metrics::gauge!("taskman_users_total", "service" => "user", "active" => label).set(count as f64);
     }
     Ok(())
 }

@@ -76,7 +76,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
         let place = Arc::clone(&places).try_acquire_owned();
         let own = if limits.proxies.trusts(address) { Some(None) } else { addresses.enter(address).map(Some) };
         let (Ok(place), Some(own)) = (place, own) else {
-            metrics::counter!("taskman_gateway_connections_refused_total").increment(1);
+            metrics::counter!("taskman_gateway_connections_refused_total", "service" => "gateway").increment(1);
             continue;
         };
         let (limits, stop, kill, tasks) = (Arc::clone(&limits), stop.clone(), kill.clone(), tasks.clone());
