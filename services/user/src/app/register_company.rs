@@ -36,29 +36,15 @@ pub(crate) async fn register_company(
     let company = CompanyId::derived(cmd.request_id, "company");
     let admin = UserId::derived(cmd.request_id, "admin");
     let signup = fingerprint(&cmd);
-    let mut conn = app.db.primary().acquire().await?;
-    let existing = store::company::find(&mut conn, company).await?;
-    match &existing {
-        Some((_, known)) if *known != signup => return Err(Error::RequestReused),
-        Some(_) => {}
-        None => {
-            // Said before the slow step of hashing; the constraints decide in the end.
-            if store::company::slug_exists(&mut conn, &cmd.slug).await? {
-                return Err(Error::SlugTaken);
+    if !signed_up(app, company, &signup).await? {
+        match begin(app, (company, admin), &cmd, signup).await {
+            // The same request, sent twice at the same time, may have got there first: what is left to do is the same.
+            Err(taken @ (Error::SlugTaken | Error::EmailTaken | Error::SignupExists)) => {
+                if !signed_up(app, company, &signup).await? {
+                    return Err(taken);
+                }
             }
-            if store::user::email_exists(&mut conn, &cmd.admin.email).await? {
-                return Err(Error::EmailTaken);
-            }
-        }
-    }
-    drop(conn);
-    if existing.is_none() {
-        let words = personal_words(&cmd);
-        clients::create_credential(app, company, admin, cmd.password.clone(), words).await?;
-        match insert(app, company, admin, &cmd, signup).await {
-            // The same request, sent twice at the same time, got there first: what is left to do is the same.
-            Err(Error::SignupExists) => same_signup(app, company, &signup).await?,
-            inserted => inserted?,
+            begun => begun?,
         }
     }
     let mut origin = Origin::new(company, Actor::User(admin));
@@ -92,22 +78,33 @@ pub(crate) async fn open(
     Ok((company, admin))
 }
 
-/// Makes sure that what is there was signed up by the same request.
-async fn same_signup(app: &App, company: CompanyId, signup: &[u8; 32]) -> Result<(), Error> {
+/// Says whether the company is there already, signed up by the same request.
+async fn signed_up(app: &App, company: CompanyId, signup: &[u8; 32]) -> Result<bool, Error> {
     let mut conn = app.db.primary().acquire().await?;
     match store::company::find(&mut conn, company).await? {
-        Some((_, known)) if known == signup => Ok(()),
-        _ => Err(Error::RequestReused),
+        None => Ok(false),
+        Some((_, known)) if known == signup => Ok(true),
+        Some(_) => Err(Error::RequestReused),
     }
 }
 
-async fn insert(
+/// Stores the credential, then company and user. That a name is taken is said before the slow step of hashing; the
+/// constraints decide in the end.
+async fn begin(
     app: &App,
-    company: CompanyId,
-    admin: UserId,
+    (company, admin): (CompanyId, UserId),
     cmd: &RegisterCompany,
     signup: [u8; 32],
 ) -> Result<(), Error> {
+    let mut conn = app.db.primary().acquire().await?;
+    if store::company::slug_exists(&mut conn, &cmd.slug).await? {
+        return Err(Error::SlugTaken);
+    }
+    if store::user::email_exists(&mut conn, &cmd.admin.email).await? {
+        return Err(Error::EmailTaken);
+    }
+    drop(conn);
+    clients::create_credential(app, company, admin, cmd.password.clone(), personal_words(cmd)).await?;
     let now = app.clock.now();
     let user = User::create(admin, company, cmd.admin.clone(), now);
     let company = Company {
