@@ -31,6 +31,11 @@ impl Space {
         let user = &space.endpoints.management_user;
         let all = serde_json::json!({"configure": ".*", "write": ".*", "read": ".*"});
         space.management(reqwest::Method::PUT, &format!("permissions/{}/{user}", space.name), Some(all)).await;
+        // The queues are there before any service is: an event reaches a consumer that has never run yet, and no queue is
+        // removed in the moment in which it is made. RabbitMQ would never get over that: what moves dead messages between
+        // queues dies with it, for every queue of the broker.
+        let definitions = taskman_messaging::topology::definitions(&taskman_messaging::Config::default(), &space.name);
+        space.management(reqwest::Method::POST, &format!("definitions/{}", space.name), Some(definitions)).await;
         space
     }
 
@@ -77,8 +82,7 @@ impl Space {
         SecretString::from(self.endpoints.redis_url.clone())
     }
 
-    /// Publishes an event to the test's vhost, as the relay of another service would: the queues are declared first, so
-    /// that an event reaches a consumer that has never run yet.
+    /// Publishes an event to the test's vhost, as the relay of another service would.
     pub async fn publish(&self, envelope: &Envelope) {
         let exchange = taskman_events::find(envelope.routing_key()).expect("the event is in the catalogue").exchange;
         let payload = serde_json::to_vec(envelope).expect("an envelope is JSON");
@@ -91,8 +95,6 @@ impl Space {
             .await
             .expect("the stack's RabbitMQ answers");
         let channel = connection.create_channel().await.expect("a channel opens");
-        let config = taskman_messaging::Config { url: self.amqp_url(), ..taskman_messaging::Config::default() };
-        taskman_messaging::topology::declare_all(&channel, &config).await.expect("the queues can be declared");
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms can be asked for");
         let properties = BasicProperties::default()
             .with_delivery_mode(2)

@@ -38,17 +38,6 @@ fn envelope(world: &World, by: &Caller, user: UserId, how: UserOrigin) -> Envelo
     Envelope::new(EventId::new(), &origin(by), &created(by.company, user, how), now).unwrap()
 }
 
-/// Waits until the broker has the queue: the relay has published what provisioning told, after it had declared all queues.
-async fn queue_is_there(world: &World) {
-    let unpublished = || async {
-        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-            .fetch_one(world.service.pool())
-            .await
-            .unwrap()
-    };
-    wait_until("the relay to publish", || async { unpublished().await == 0 }).await;
-}
-
 /// Waits until the service has applied that many events.
 async fn applied(world: &World, events: i64) {
     let count = || async {
@@ -60,7 +49,6 @@ async fn applied(world: &World, events: i64) {
 #[tokio::test]
 async fn an_invited_user_becomes_a_developer_once() {
     let world = World::start().await;
-    queue_is_there(&world).await;
     let user = UserId::new();
     let invited = envelope(&world, &world.admin, user, UserOrigin::Invited);
     // The same message twice, and the same fact in another one.
@@ -86,7 +74,6 @@ async fn an_invited_user_becomes_a_developer_once() {
 #[tokio::test]
 async fn an_event_from_before_the_company_was_provisioned_comes_again() {
     let world = World::start_with(|config| config.rabbitmq.retry_delays_ms = vec![100; 100]).await;
-    queue_is_there(&world).await;
     let (founder, user) = (caller(), UserId::new());
     world.service.publish(&envelope(&world, &founder, user, UserOrigin::Invited)).await;
     // An event that comes later is not held up by it.
@@ -103,7 +90,6 @@ async fn an_event_from_before_the_company_was_provisioned_comes_again() {
 #[tokio::test]
 async fn an_event_of_another_company_gives_nothing_here() {
     let world = World::start().await;
-    queue_is_there(&world).await;
     let (stranger, user) = (caller(), UserId::new());
     world.provision(&stranger).await.unwrap();
     // Whatever the event says inside, its envelope says whose it is.
