@@ -75,29 +75,13 @@ impl Access {
         &self.0.assembly.clock
     }
 
-    /// Says whether [`Self::admit`] needs the request message of `method`.
+    /// Says whether [`Self::authorize`] needs the request message of `method`.
     pub fn reads_request(&self, method: &Method) -> bool {
         self.0.templates.get(&method.path).is_some_and(Template::reads_request)
     }
 
-    /// Admits a call from outside, or refuses it with the status that the client is to see.
-    ///
-    /// `authorization` is the header of that name. `message` is the request; it may be left out where
-    /// [`Self::reads_request`] says no.
-    pub async fn admit(
-        &self,
-        method: &Method,
-        authorization: Option<&str>,
-        client: Client,
-        message: Option<&DynamicMessage>,
-    ) -> Result<Principal, Status> {
-        let principal = self.identify(method, authorization, client).await?;
-        self.authorize(method, &principal, message).await?;
-        Ok(principal)
-    }
-
-    /// Finds out who makes a call from outside: the first half of [`Self::admit`], which needs no request. Nobody who may
-    /// not call the method at all passes.
+    /// Finds out who makes a call from outside, from its `authorization` header; needs no request, so that none is read
+    /// for strangers. Nobody who may not call the method at all passes; about all others [`Self::authorize`] decides.
     pub async fn identify(
         &self,
         method: &Method,
@@ -113,7 +97,9 @@ impl Access {
         }
     }
 
-    /// Asks whether an identified caller may make the call: the second half of [`Self::admit`].
+    /// Asks whether an identified caller may make the call.
+    ///
+    /// `message` is the request; it may be left out where [`Self::reads_request`] says no.
     pub async fn authorize(
         &self,
         method: &Method,

@@ -118,6 +118,8 @@ fn believe(access: &Access, method: &Method, text: &str) -> Result<Principal, St
 async fn check(access: &Access, method: &Method, request: Request<Body>) -> Result<(Request<Body>, Principal), Status> {
     let client = client(&request);
     let authorization = header(request.headers(), http::header::AUTHORIZATION.as_str()).map(str::to_owned);
+    // Nothing is read into memory for somebody who is not known.
+    let principal = access.identify(method, authorization.as_deref(), client).await?;
     let (request, message) = if access.reads_request(method) {
         let (parts, body) = request.into_parts();
         let (body, message) = message::peek(body, method.input()).await?;
@@ -125,7 +127,7 @@ async fn check(access: &Access, method: &Method, request: Request<Body>) -> Resu
     } else {
         (request, None)
     };
-    let principal = access.admit(method, authorization.as_deref(), client, message.as_ref()).await?;
+    access.authorize(method, &principal, message.as_ref()).await?;
     Ok((request, principal))
 }
 

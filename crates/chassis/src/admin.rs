@@ -42,7 +42,7 @@ pub(crate) async fn watch(
     readiness: Readiness,
     checks: Vec<(&'static str, Check)>,
     health: HealthReporter,
-    names: Vec<&'static str>,
+    names: Vec<String>,
     stop: CancellationToken,
 ) {
     let mut failures = 0;
@@ -70,9 +70,9 @@ async fn all_pass(checks: &[(&'static str, Check)]) -> bool {
     true
 }
 
-async fn tell(health: &HealthReporter, names: &[&'static str], ready: bool) {
+async fn tell(health: &HealthReporter, names: &[String], ready: bool) {
     let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
-    for name in names.iter().copied().chain([""]) {
+    for name in names.iter().map(String::as_str).chain([""]) {
         health.set_service_status(name, status).await;
     }
 }
@@ -86,7 +86,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) {
     let live = move || {
-        let alive = tasks.panics() == 0;
+        let alive = tasks.dead() == 0;
         async move { answer(alive, "a task of the service is gone") }
     };
     let ready = move || {
@@ -113,5 +113,28 @@ fn answer(good: bool, problem: &'static str) -> axum::response::Response {
         (StatusCode::OK, "ok").into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, problem).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_check_response::ServingStatus as Told;
+    use tonic_health::pb::health_server::Health as _;
+    use tonic_health::server::HealthService;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_stops_tells_so_under_each_of_its_names() {
+        let (health, stop) = (HealthReporter::new(), CancellationToken::new());
+        stop.cancel();
+        watch(Readiness::default(), Vec::new(), health.clone(), vec!["x.Y".to_owned()], stop).await;
+        let service = HealthService::from_health_reporter(health);
+        for name in ["", "x.Y"] {
+            let asked = tonic::Request::new(HealthCheckRequest { service: name.to_owned() });
+            let answer = service.check(asked).await.unwrap().into_inner();
+            assert_eq!(answer.status(), Told::NotServing, "{name:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::Config;
+use crate::config::{Config, environment};
 use crate::lifecycle::{Listeners, start};
 use crate::process::{Process, install_crypto, install_telemetry};
 use crate::service::Service;
@@ -37,7 +37,7 @@ pub fn main<S: Service>() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the configuration is what was asked for")]
 fn run<S: Service>(arguments: &Arguments) -> anyhow::Result<bool> {
-    let config: Config<S::Config> = Config::load(arguments.config.as_deref(), std::env::vars())?;
+    let config: Config<S::Config> = Config::load(arguments.config.as_deref(), environment()?)?;
     if arguments.print_config {
         println!("{config:#?}");
         return Ok(true);

@@ -187,6 +187,19 @@ impl<C: Default> Default for Config<C> {
     }
 }
 
+/// Returns the `TASKMAN__…` variables of this process. What other programs are told need not even be text.
+pub fn environment() -> Result<Vec<(String, String)>, ConfigError> {
+    let ours = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+    ours.map(|(name, value)| match (name.into_string(), value.into_string()) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        (Ok(name), Err(_)) => Err(ConfigError::Content(format!("the value of {name} is not UTF-8"))),
+        (Err(name), _) => {
+            Err(ConfigError::Content(format!("the name of the variable {} is not UTF-8", name.display())))
+        }
+    })
+    .collect()
+}
+
 /// Keeps our variables, and replaces those that name a file by what the file holds.
 fn with_files(environment: impl IntoIterator<Item = (String, String)>) -> Result<HashMap<String, String>, ConfigError> {
     let ours = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX));
@@ -212,9 +225,24 @@ fn content(error: config::ConfigError) -> ConfigError {
         }
         config::ConfigError::FileParse { .. } => "the file is not TOML".to_owned(),
         config::ConfigError::NotFound(key) => format!("`{key}` is missing"),
-        config::ConfigError::Message(message) => message,
+        config::ConfigError::Message(message) => without_value(&message),
         _ => "the configuration cannot be read".to_owned(),
     })
+}
+
+/// Keeps of serde's text the names of keys and types; of a text that is not serde's own, nothing.
+fn without_value(message: &str) -> String {
+    const ABOUT_VALUES: [&str; 4] = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
+    if let Some((key, _)) = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+        return format!("unknown field `{key}`");
+    }
+    // The value stands in front of the last `expected`: what stands behind it is from the program.
+    match message.rsplit_once(", expected ") {
+        Some((value, expected)) if ABOUT_VALUES.iter().any(|start| value.starts_with(start)) => {
+            format!("expected {expected}")
+        }
+        _ => "the value is not valid".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -272,5 +300,16 @@ mod tests {
     fn a_wrong_value_is_not_repeated() {
         let error = load(None, &[("TASKMAN__SERVER__DRAIN_DELAY_MS", "hunter2")]).unwrap_err().to_string();
         assert!(error.contains("drain_delay_ms") && !error.contains("hunter2"), "{error}");
+        let error = load(None, &[("TASKMAN__DATABASE", "postgres://u:pw@h/db")]).unwrap_err().to_string();
+        assert!(error.contains("database") && !error.contains("pw"), "{error}");
+        let error = load(None, &[("TASKMAN__DATABASE__MIGRATE", "hunter2")]).unwrap_err().to_string();
+        assert!(error.contains("migrate") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_looks_like_a_message_is_not_repeated_either() {
+        let message = r#"invalid type: string "pw, expected pw", expected struct Config"#;
+        assert_eq!(without_value(message), "expected struct Config");
+        assert_eq!(without_value("pw is no color, expected pw"), "the value is not valid");
     }
 }

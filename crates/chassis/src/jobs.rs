@@ -56,16 +56,21 @@ impl Job {
     }
 }
 
-/// The running tasks of one service.
+/// Running tasks of one service, which end together.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
     /// Ends what did not end by itself in time.
     cut: CancellationToken,
-    panics: Arc<AtomicUsize>,
+    dead: Arc<AtomicUsize>,
 }
 
 impl Tasks {
+    /// Makes another group of tasks of the same service: it ends for itself, its dead are counted together.
+    pub(crate) fn group(&self) -> Self {
+        Self { dead: Arc::clone(&self.dead), ..Self::default() }
+    }
+
     /// Starts a job in the span of its service.
     pub(crate) fn start(&self, job: Job, stop: CancellationToken) {
         self.spawn(job.name, (job.run)(stop));
@@ -73,20 +78,37 @@ impl Tasks {
 
     /// Runs `work` as a tracked task called `name`.
     pub(crate) fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-        let (panics, cut) = (Arc::clone(&self.panics), self.cut.clone());
+        let (dead, cut) = (Arc::clone(&self.dead), self.cut.clone());
         let watched = async move {
             let work = cut.run_until_cancelled(std::panic::AssertUnwindSafe(work).catch_unwind());
             if work.await.is_some_and(|ended| ended.is_err()) {
-                panics.fetch_add(1, Ordering::Relaxed);
+                dead.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(job = name, "a task panicked and is gone");
             }
         };
         self.tracker.spawn(watched.in_current_span());
     }
 
-    /// Says how many tasks have panicked; such a service is not healthy.
-    pub(crate) fn panics(&self) -> usize {
-        self.panics.load(Ordering::Relaxed)
+    /// Runs `work`, which must not end before `stop` is cancelled, as a tracked task called `name`.
+    pub(crate) fn keep(
+        &self,
+        name: &'static str,
+        stop: &CancellationToken,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (dead, stop) = (Arc::clone(&self.dead), stop.clone());
+        self.spawn(name, async move {
+            work.await;
+            if !stop.is_cancelled() {
+                dead.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(job = name, "a task ended before its time");
+            }
+        });
+    }
+
+    /// Says how many tasks of all groups have panicked or ended before their time; such a service is not healthy.
+    pub(crate) fn dead(&self) -> usize {
+        self.dead.load(Ordering::Relaxed)
     }
 
     /// Waits until all have ended, at most `patience`; says whether they have. What has not is dropped, so that nothing can
@@ -123,6 +145,20 @@ mod tests {
         let tasks = Tasks::default();
         tasks.start(Job::run("test", |_| async { panic!("on purpose") }), CancellationToken::new());
         assert!(tasks.ended(Duration::from_secs(1)).await);
-        assert_eq!(tasks.panics(), 1);
+        assert_eq!(tasks.dead(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_ends_before_its_time_is_counted_in_every_group() {
+        let (tasks, stop) = (Tasks::default(), CancellationToken::new());
+        let ports = tasks.group();
+        ports.keep("early", &stop, async {});
+        assert!(ports.ended(Duration::from_secs(1)).await);
+        assert_eq!(tasks.dead(), 1);
+        let relays = tasks.group();
+        relays.keep("in time", &stop, stop.clone().cancelled_owned());
+        stop.cancel();
+        assert!(relays.ended(Duration::from_secs(1)).await);
+        assert_eq!(tasks.dead(), 1);
     }
 }

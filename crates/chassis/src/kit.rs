@@ -16,6 +16,8 @@ use taskman_postgres::Db;
 use taskman_rpc::client::{Channel, Origin};
 use taskman_rpc::{Methods, UpstreamError};
 use tokio_util::sync::CancellationToken;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 
 use crate::config::IdentityConfig;
 use crate::lifecycle::usual_port;
@@ -43,6 +45,7 @@ pub(crate) struct Contents {
     pub(crate) keys: KeySet,
     pub(crate) revocations: RevocationList,
     pub(crate) stopping: CancellationToken,
+    pub(crate) health: HealthReporter,
 }
 
 impl std::fmt::Debug for Kit {
@@ -120,6 +123,12 @@ impl Kit {
     /// Returns the token that is cancelled when the service begins to stop: streams end then.
     pub fn stopping(&self) -> CancellationToken {
         self.0.stopping.clone()
+    }
+
+    /// Returns gRPC health, which the chassis keeps up to date: for a service with a server of its own. All others have it
+    /// served by the chassis.
+    pub fn health(&self) -> HealthServer<HealthService> {
+        HealthServer::new(HealthService::from_health_reporter(self.0.health.clone()))
     }
 
     /// Makes a channel to another service. Nothing is connected yet.

@@ -18,7 +18,8 @@ use taskman_rpc::server::ServerLayer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
-use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 use tracing::Instrument as _;
 
 use crate::admin::{self, Readiness};
@@ -104,7 +105,7 @@ struct Tokens {
 pub struct Stopped {
     /// Everything ended within its time.
     pub in_time: bool,
-    /// How many tasks panicked while it ran.
+    /// How many tasks panicked, or ended before their time, while it ran.
     pub panics: usize,
 }
 
@@ -131,12 +132,12 @@ async fn start_within<S: Service>(
         None => None,
     };
     let (kit, followers) = kit::<S>(&config, &process, db.clone(), relay.as_ref(), &tokens)?;
-    let access = kit.access();
+    let (access, reporter, health) = (kit.access(), kit.0.health.clone(), kit.health());
     let mut parts = S::assemble(kit, config.service).await.context("the service cannot be assembled")?;
     parts.jobs.extend(followers);
 
-    let (tasks, calls, relays, readiness) =
-        (Tasks::default(), Tasks::default(), Tasks::default(), Readiness::default());
+    let (tasks, readiness) = (Tasks::default(), Readiness::default());
+    let (calls, relays) = (tasks.group(), tasks.group());
     let (address, admin) = (listeners.calls.local_addr()?, listeners.admin.local_addr()?);
     if let Some(db) = db.clone() {
         let pool = db.clone();
@@ -149,21 +150,20 @@ async fn start_within<S: Service>(
             async { Ok::<_, std::convert::Infallible>(()) }
         }));
     }
-    let (health, health_service) = tonic_health::server::health_reporter();
     let checks = admin::watch(
         readiness.clone(),
         std::mem::take(&mut parts.checks),
-        health,
-        parts.grpc_names.clone(),
+        reporter,
+        parts.health_names(),
         tokens.stopping.clone(),
     );
     tasks.spawn("readiness", checks);
     let render = Arc::clone(&process.metrics);
     let metrics = move || render(S::NAME);
     let admin_port = admin::serve(listeners.admin, readiness.clone(), tasks.clone(), metrics, tokens.relay.clone());
-    relays.spawn("admin", admin_port);
+    relays.keep("admin", &tokens.relay, admin_port);
     if let Some(relay) = relay {
-        relays.spawn("relay", relay.run(tokens.relay.clone()));
+        relays.keep("relay", &tokens.relay, relay.run(tokens.relay.clone()));
     }
     for consumer in parts.consumers.drain(..) {
         tasks.spawn("consumer", consumer.run(tokens.work.clone()));
@@ -172,7 +172,7 @@ async fn start_within<S: Service>(
         tasks.start(job, tokens.work.clone());
     }
     let layers = (ServerLayer::new(S::NAME, process.methods.clone(), config.server.limits), AccessLayer::new(access));
-    serve(parts, health_service, listeners.calls, layers, &calls, tokens.calls.clone())?;
+    serve(parts, health, listeners.calls, layers, &calls, &tokens.calls)?;
     tracing::info!(%address, %admin, "the service is up");
     Ok(Running {
         name: S::NAME,
@@ -265,6 +265,7 @@ fn kit<S: Service>(
         keys,
         revocations,
         stopping: tokens.stopping.clone(),
+        health: HealthReporter::new(),
     };
     Ok((Kit(Arc::new(contents)), followers))
 }
@@ -286,14 +287,14 @@ fn secret_key(config: &IdentityConfig) -> anyhow::Result<Option<SecretSlice<u8>>
 /// Serves the port: with the gateway's own server, or with gRPC, health and reflection behind the layers.
 fn serve(
     mut parts: Parts,
-    health: HealthServer<impl Health>,
+    health: HealthServer<HealthService>,
     listener: TcpListener,
     (server, access): (ServerLayer, AccessLayer),
     calls: &Tasks,
-    stop: CancellationToken,
+    stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     if let Some(http) = parts.http.take() {
-        calls.spawn("http", http(listener, stop));
+        calls.keep("http", stop, http(listener, stop.clone()));
         return Ok(());
     }
     parts.grpc.add_service(health);
@@ -305,8 +306,11 @@ fn serve(
         .layer(server)
         .layer(access)
         .add_routes(parts.grpc.routes())
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop.cancelled_owned());
-    calls.spawn("grpc", async move {
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            stop.clone().cancelled_owned(),
+        );
+    calls.keep("grpc", stop, async move {
         if let Err(error) = served.await {
             tracing::error!(%error, "the port failed");
         }
@@ -370,7 +374,7 @@ impl Running {
             Some(db) => tokio::time::timeout(patience, db.close()).await.is_ok(),
             None => true,
         };
-        let panics = self.tasks.panics() + self.calls.panics() + self.relays.panics();
+        let panics = self.tasks.dead();
         if !calls {
             // A client that holds a stream open has been told to go; that it stayed is no fault of the service.
             tracing::warn!("connections were cut that clients did not close");

@@ -25,6 +25,7 @@ pub struct Parts {
     pub(crate) grpc: RoutesBuilder,
     pub(crate) grpc_names: Vec<&'static str>,
     pub(crate) http: Option<HttpServer>,
+    pub(crate) other_names: Vec<String>,
     pub(crate) consumers: Vec<Consumer>,
     pub(crate) jobs: Vec<Job>,
     pub(crate) checks: Vec<(&'static str, Check)>,
@@ -71,6 +72,18 @@ impl Parts {
     {
         self.http = Some(Box::new(move |listener, stop| Box::pin(server(listener, stop))));
         self
+    }
+
+    /// Tells its health under these names, too: those of the gRPC services that its own server answers for.
+    #[must_use]
+    pub fn answers_for(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.other_names.extend(names);
+        self
+    }
+
+    /// Returns the names of the gRPC services whose health is that of the service.
+    pub(crate) fn health_names(&self) -> Vec<String> {
+        self.grpc_names.iter().map(|name| (*name).to_owned()).chain(self.other_names.iter().cloned()).collect()
     }
 
     /// Consumes a queue.

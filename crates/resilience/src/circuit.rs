@@ -267,8 +267,8 @@ impl Permit {
         self.answered.get_or_insert_with(|| self.started.elapsed());
     }
 
-    /// Notes how long the caller waits. Who waits less than it takes to call a peer slow learns nothing about the peer:
-    /// else any client could open the circuit for all by asking for the impossible.
+    /// Notes how long the caller waits. Who waits less than `abandoned_after` learns nothing about the peer: else any client
+    /// could open the circuit for all by asking for the impossible.
     pub(crate) fn has_until(&mut self, deadline: Deadline) {
         self.hurried = deadline.remaining() < self.circuit.settings.abandoned_after;
     }

@@ -11,7 +11,7 @@ use taskman_identity::{Client, Principal, VOUCHER_HEADER, VoucherKeys};
 use taskman_ids::RequestId;
 use taskman_proto::options::Exposure;
 use taskman_resilience::deadline::{self, Deadline, GRPC_TIMEOUT};
-use taskman_resilience::{Breaker, BreakerLayer};
+use taskman_resilience::{Breaker, BreakerLayer, Settings};
 use taskman_telemetry::propagation;
 use tonic::Status;
 use tonic::body::Body;
@@ -19,10 +19,13 @@ use tonic::transport::Endpoint;
 use tower::{BoxError, Layer as _, Service};
 
 use crate::methods::Methods;
-use crate::status;
+use crate::{broken, status};
 
 /// How long a call to another service may take when the work has no deadline of its own, as in a job.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The service whose callers are outside: they choose how long they wait, and leave when they like.
+const EDGE: &str = "gateway";
 
 /// What a channel needs to know of the one who calls.
 #[derive(Debug, Clone)]
@@ -55,7 +58,8 @@ impl Channel {
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);
-        let inner = BreakerLayer::new(origin.service, peer).layer(endpoint.connect_lazy());
+        let breaker = BreakerLayer::with_settings(origin.service, peer, settings(origin.service));
+        let inner = breaker.layer(endpoint.connect_lazy());
         Ok(Self { inner, peer, origin })
     }
 
@@ -95,6 +99,16 @@ impl Channel {
     }
 }
 
+/// Returns when a circuit opens. Callers from outside blame a peer only when they waited for as long as it takes to call it
+/// slow: else some that are impatient on purpose would shut it to everybody.
+fn settings(service: &str) -> Settings {
+    let usual = Settings::default();
+    match usual.slow_after {
+        Some(abandoned_after) if service == EDGE => Settings { abandoned_after, ..usual },
+        _ => usual,
+    }
+}
+
 impl Service<Request<Body>> for Channel {
     type Response = Response<Body>;
     type Error = BoxError;
@@ -108,7 +122,14 @@ impl Service<Request<Body>> for Channel {
         if let Err(refused) = self.prepare(&mut request) {
             return Box::pin(async move { Ok(refused.into_http()) });
         }
-        Box::pin(self.inner.call(request))
+        // Outside of the breaker, which judges what the transport itself says.
+        let (peer, answer) = (self.peer, self.inner.call(request));
+        Box::pin(async move {
+            match answer.await {
+                Ok(response) => Ok(broken::watch(peer, response)),
+                Err(error) => Err(broken::status(peer, error).into()),
+            }
+        })
     }
 }
 

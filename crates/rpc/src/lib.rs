@@ -4,6 +4,7 @@
 //! and reaches a method of three lines that calls [`handle`]. A request goes out through [`client::Channel`] (breaker,
 //! deadline, trace, voucher). Errors of use cases become `google.rpc.Status` in [`status`], and nowhere else.
 
+mod broken;
 pub mod client;
 mod handle;
 pub mod methods;

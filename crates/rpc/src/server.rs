@@ -107,27 +107,47 @@ async fn serve<S>(inner: S, layer: ServerLayer, method: Option<Arc<Method>>, req
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let started = Instant::now();
-    // The label is from our own table, so that nobody can make metrics of arbitrary paths.
-    let label = method.as_ref().map_or("unknown", |method| method.path.trim_start_matches('/')).to_owned();
+    let call = Call::begin(layer.service, method.as_deref());
     let response = match admit(&layer, method.as_deref()) {
         Err(refused) => refused.into_http(),
         Ok(_permit) => within_deadline(inner, &layer, request).await,
     };
-    let service = layer.service;
-    let span = Span::current();
-    let ended = move |code: Code| {
-        let _entered = span.enter();
-        metric::request(service, &label, status::code_name(code), started.elapsed());
-        let duration_ms = started.elapsed().as_millis();
-        tracing::debug!(duration_ms, rpc.code = ?code, "request ended");
-    };
     match outcome::code_in(response.headers()) {
         Some(code) => {
-            ended(code);
+            call.end(code);
             response
         }
-        None => response.map(|body| outcome::observe(body, ended)),
+        None => response.map(|body| outcome::observe(body, move |code| call.end(code))),
+    }
+}
+
+/// A call that is worked on. Its end is recorded once: with its code, or as cancelled when it is dropped before.
+struct Call {
+    service: &'static str,
+    label: String,
+    started: Instant,
+    span: Span,
+    code: Code,
+}
+
+impl Call {
+    fn begin(service: &'static str, method: Option<&Method>) -> Self {
+        // The label is from our own table, so that nobody can make metrics of arbitrary paths.
+        let label = method.map_or("unknown", |method| method.path.trim_start_matches('/')).to_owned();
+        Self { service, label, started: Instant::now(), span: Span::current(), code: Code::Cancelled }
+    }
+
+    fn end(mut self, code: Code) {
+        self.code = code;
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let _entered = self.span.enter();
+        metric::request(self.service, &self.label, status::code_name(self.code), self.started.elapsed());
+        let duration_ms = self.started.elapsed().as_millis();
+        tracing::debug!(duration_ms, rpc.code = ?self.code, "request ended");
     }
 }
 
@@ -185,4 +205,22 @@ fn make_span<B>(service: &'static str, method: Option<&Method>, request: &Reques
 
 fn header<'a, B>(request: &'a Request<B>, name: &str) -> Option<&'a str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_is_dropped_before_its_answer_counts_as_cancelled() {
+        let telemetry = taskman_telemetry::install_for_tests();
+        let layer = ServerLayer::new("dropped", Methods::load(), ServerOptions::default());
+        let mut server = layer
+            .layer(tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>()));
+        let request = Request::builder().uri("/x.Y/Z").body(Body::empty()).unwrap();
+        assert!(server.call(request).now_or_never().is_none());
+        let text = telemetry.render_metrics();
+        let counted = |line: &str| line.contains(r#"service="dropped""#) && line.contains(r#"status="CANCELLED""#);
+        assert!(text.lines().any(counted), "{text}");
+    }
 }

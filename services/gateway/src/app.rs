@@ -130,7 +130,8 @@ impl Gateway {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
         let visit = Visit::new(&self.0.proxies, &request);
         let span = visit.span(&request);
-        let answered = async {
+        // The visit ends within its span, even when the client leaves and all this is dropped.
+        let answered = async move {
             // Nothing of a panic reaches the client, and the connection goes on.
             let work = AssertUnwindSafe(self.dispatch(request, &visit)).catch_unwind().await;
             let response = work.unwrap_or_else(|_panic| {

@@ -41,7 +41,7 @@ impl Default for Config {
 pub struct Connections {
     /// How many may be open at once.
     pub max: usize,
-    /// How many may be open at once from one address; trusted proxies are exempt.
+    /// How many may be open at once from one address, or one /64 of IPv6; trusted proxies are exempt.
     pub max_per_address: usize,
     /// Until when the first bytes, which tell the protocol, must be there, in milliseconds.
     pub preface_ms: u64,

@@ -61,6 +61,12 @@ pub enum Error {
     /// The method answers with a stream, which has no REST form yet.
     #[error("the method streams: call it by gRPC")]
     StreamsOnly,
+    /// A service that is needed does not answer.
+    #[error("a service that is needed does not answer; try again")]
+    Away {
+        /// When to try again, where it is known.
+        retry_after: Option<Duration>,
+    },
     /// A service answered more than is taken.
     #[error("the response is larger than allowed")]
     ResponseTooLarge,
@@ -122,7 +128,7 @@ impl Failure for Error {
             Self::MethodNotAllowed { .. } | Self::StreamsOnly => Kind::Unimplemented,
             Self::PreconditionFailed => Kind::Stale,
             Self::RateLimited { .. } => Kind::Exhausted,
-            Self::Overloaded => Kind::Unavailable,
+            Self::Overloaded | Self::Away { .. } => Kind::Unavailable,
             Self::DeadlineExceeded | Self::BodyTooSlow => Kind::Timeout,
             Self::ResponseTooLarge | Self::Unrenderable(_) => Kind::Internal,
             Self::Answered(answered) => status::kind(answered.code()),
@@ -140,6 +146,7 @@ impl Failure for Error {
             Self::PreconditionFailed => "ETAG_MISMATCH",
             Self::RateLimited { .. } => "RATE_LIMITED",
             Self::Overloaded => "OVERLOADED",
+            Self::Away { .. } => "UNAVAILABLE",
             Self::DeadlineExceeded | Self::BodyTooSlow => "DEADLINE_EXCEEDED",
             Self::StreamsOnly => "UNIMPLEMENTED",
             Self::ResponseTooLarge | Self::Unrenderable(_) | Self::Answered(_) => "INTERNAL",
@@ -157,6 +164,7 @@ impl Failure for Error {
         match self {
             Self::RateLimited { retry_after } => Some(*retry_after),
             Self::Overloaded => Some(Duration::from_secs(1)),
+            Self::Away { retry_after } => *retry_after,
             _ => None,
         }
     }

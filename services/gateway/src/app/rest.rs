@@ -36,10 +36,10 @@ impl Gateway {
         if binding.method.is_streaming() {
             return Err(Error::StreamsOnly);
         }
-        let longest = self.longest(binding.method.limit());
-        let time = head::timeout(&parts.headers)?.map_or(longest, |asked| asked.min(longest));
+        let longest = Deadline::after(self.longest(binding.method.limit()));
+        let deadline = head::timeout(&parts.headers)?.map_or(longest, |asked| asked.min(longest));
         let work = deadline::enforce(self.transcode(binding, &captured, &parts, body, visit));
-        match deadline::scope(Deadline::after(time), work).await {
+        match deadline::scope(deadline, work).await {
             Ok(outcome) => outcome,
             Err(_expired) => Err(Error::DeadlineExceeded),
         }

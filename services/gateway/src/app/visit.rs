@@ -40,7 +40,10 @@ impl Protocol {
     }
 }
 
-/// One request on its way through.
+/// What is counted for a request whose client left before the answer.
+const CLIENT_LEFT: u16 = 499;
+
+/// One request on its way through. Its end is recorded when it is dropped.
 #[derive(Debug)]
 pub(super) struct Visit {
     /// Where it came from.
@@ -56,6 +59,7 @@ pub(super) struct Visit {
     asked: Asked,
     standing: OnceLock<Standing>,
     started: Instant,
+    status: u16,
 }
 
 impl Visit {
@@ -76,6 +80,7 @@ impl Visit {
             asked: Asked::of(headers),
             standing: OnceLock::new(),
             started: Instant::now(),
+            status: CLIENT_LEFT,
         }
     }
 
@@ -144,9 +149,9 @@ impl Visit {
         response
     }
 
-    /// Adds the headers that every answer has, and counts the request.
-    pub(super) fn finish(&self, mut response: Response<Body>) -> Response<Body> {
-        let status = response.status();
+    /// Adds the headers that every answer has, and ends the visit with its status.
+    pub(super) fn finish(mut self, mut response: Response<Body>) -> Response<Body> {
+        self.status = response.status().as_u16();
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(&self.client.request_id.to_string()) {
             headers.insert(head::REQUEST_ID, id);
@@ -158,11 +163,16 @@ impl Visit {
             headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-store"));
             secure::add(headers, self.secure);
         }
-        Span::current().record("http.response.status_code", status.as_u16());
-        metric::http_request(verb_name(&self.verb), self.endpoint(), status.as_u16(), self.started.elapsed());
-        let duration_ms = self.started.elapsed().as_millis();
-        tracing::debug!(duration_ms, http.status = status.as_u16(), "request ended");
         response
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        Span::current().record("http.response.status_code", self.status);
+        metric::http_request(verb_name(&self.verb), self.endpoint(), self.status, self.started.elapsed());
+        let duration_ms = self.started.elapsed().as_millis();
+        tracing::debug!(duration_ms, http.status = self.status, "request ended");
     }
 }
 
@@ -200,5 +210,25 @@ mod tests {
             let headers = [(header::CONTENT_TYPE, kind.parse().unwrap())].into_iter().collect();
             assert_eq!(Protocol::of(&headers), wanted, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_request_is_counted_once_whether_its_client_stays_or_leaves() {
+        let telemetry = taskman_telemetry::install_for_tests();
+        let visit = |endpoint: &str| {
+            let visit = Visit::new(&Proxies::default(), &Request::new(Body::empty()));
+            visit.at(endpoint);
+            visit
+        };
+        drop(visit("/left"));
+        drop(visit("/stayed").finish(Response::new(Body::empty())));
+        let text = telemetry.render_metrics();
+        let counted = |endpoint: &str| {
+            let label = format!("endpoint=\"{endpoint}\"");
+            let lines = text.lines().filter(|line| line.starts_with("http_requests_total") && line.contains(&label));
+            lines.collect::<Vec<_>>()
+        };
+        assert!(matches!(counted("/left")[..], [line] if line.contains("status=\"499\"") && line.ends_with(" 1")));
+        assert!(matches!(counted("/stayed")[..], [line] if line.contains("status=\"200\"") && line.ends_with(" 1")));
     }
 }

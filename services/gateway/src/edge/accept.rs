@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use super::preface::{self, Protocol};
-use super::proxies::Proxies;
+use super::proxies::{self, Proxies};
 use crate::config::{Connections, Requests};
 
 /// How long a connection that was told to end may take for its last answers.
@@ -93,17 +93,17 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
     tasks.wait().await;
 }
 
-/// How many connections each address has.
+/// How many connections each client has: an IPv4 address, or a /64 of IPv6.
 #[derive(Debug, Clone)]
 struct Addresses {
     max: usize,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// One connection in the count of its address, until it is dropped.
+/// One connection in the count of its network, until it is dropped.
 #[derive(Debug)]
 struct Place {
-    address: IpAddr,
+    network: IpAddr,
     addresses: Addresses,
 }
 
@@ -114,22 +114,23 @@ impl Addresses {
 
     fn enter(&self, address: IpAddr) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(address).or_default();
+        let network = proxies::network(address);
+        let count = open.entry(network).or_default();
         if *count >= self.max {
             return None;
         }
         *count += 1;
-        Some(Place { address, addresses: self.clone() })
+        Some(Place { network, addresses: self.clone() })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.addresses.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.address) {
+        if let Some(count) = open.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.address);
+                open.remove(&self.network);
             }
         }
     }
@@ -297,5 +298,21 @@ where
 {
     fn execute(&self, stream: F) {
         self.0.spawn(stream.instrument(tracing::Span::current()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_address_among_connections() {
+        let addresses = Addresses::new(1);
+        let enter = |text: &str| addresses.enter(text.parse().unwrap());
+        let first = enter("2001:db8::1").unwrap();
+        assert!(enter("2001:db8::ffff:1").is_none());
+        let _others = (enter("2001:db8:0:1::1").unwrap(), enter("192.0.2.1").unwrap(), enter("192.0.2.2").unwrap());
+        drop(first);
+        assert!(enter("2001:db8::2").is_some());
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::request::Parts;
 use taskman_ids::RequestId;
+use taskman_resilience::deadline::{Deadline, GRPC_TIMEOUT};
 
 use crate::config::Requests;
 use crate::error::Error;
@@ -31,8 +32,17 @@ pub fn request_id(headers: &HeaderMap) -> RequestId {
     sent.and_then(|text| RequestId::parse(text).ok()).unwrap_or_else(RequestId::new)
 }
 
-/// Returns how long a REST client waits for its answer; `None` when it does not say.
-pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
+/// Returns until when a REST client waits for its answer, the earlier where it says so in both headers; `None` when it
+/// does not say.
+pub fn timeout(headers: &HeaderMap) -> Result<Option<Deadline>, Error> {
+    let (seconds, grpc) = (seconds(headers)?.map(Deadline::after), Deadline::from_grpc_timeout(headers));
+    if grpc.is_none() && headers.contains_key(GRPC_TIMEOUT) {
+        return Err(Error::Malformed("Grpc-Timeout must be one to eight digits and a unit, such as 500m".to_owned()));
+    }
+    Ok(seconds.into_iter().chain(grpc).min())
+}
+
+fn seconds(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
     let Some(value) = headers.get(REQUEST_TIMEOUT) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     let plain = !text.is_empty() && text.len() <= 12 && text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
@@ -62,13 +72,26 @@ mod tests {
     #[test]
     fn a_timeout_is_in_seconds() {
         for (text, millis) in [("2", 2_000), ("0.25", 250), ("0", 0), ("99999999999", 99_999_999_999_000)] {
-            let found = timeout(&headers(REQUEST_TIMEOUT, text)).unwrap();
+            let found = seconds(&headers(REQUEST_TIMEOUT, text)).unwrap();
             assert_eq!(found, Some(Duration::from_millis(millis)), "{text}");
         }
         for bad in ["", "-1", "1s", "1e3", "inf", "NaN", ".", "1.2.3", "9999999999999"] {
             assert!(timeout(&headers(REQUEST_TIMEOUT, bad)).is_err(), "{bad}");
         }
         assert_eq!(timeout(&HeaderMap::new()).unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lesser_of_two_timeouts_holds() {
+        for (own, grpc, millis) in [("2", "500m", 500), ("0.25", "2S", 250)] {
+            let mut both = headers(REQUEST_TIMEOUT, own);
+            both.extend(headers("grpc-timeout", grpc));
+            let found = timeout(&both).unwrap().map(Deadline::remaining);
+            assert_eq!(found, Some(Duration::from_millis(millis)), "{own} {grpc}");
+        }
+        let grpc = timeout(&headers("grpc-timeout", "3S")).unwrap().map(Deadline::remaining);
+        assert_eq!(grpc, Some(Duration::from_secs(3)));
+        assert!(timeout(&headers("grpc-timeout", "soon")).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Who the client is when proxies stand in between: only those that are trusted are believed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
 use ipnet::IpNet;
@@ -51,6 +51,14 @@ impl Proxies {
     pub fn is_secure(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         let told = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
         self.trusts(peer.to_canonical()) && told.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https"))
+    }
+}
+
+/// Returns what a client is counted by: its IPv4 address, or the /64 of its IPv6 address, all of which is its own.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        IpAddr::V4(address) => address.into(),
     }
 }
 

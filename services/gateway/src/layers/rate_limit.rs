@@ -1,7 +1,7 @@
 //! Rate limits by the class of the method: of the user who calls, or of the address where nobody is known.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
 use sha2::{Digest as _, Sha256};
@@ -9,6 +9,7 @@ use taskman_identity::Principal;
 use taskman_limits::{Class, Limiter, Quotas, Verdict};
 use taskman_proto::options::Limit;
 
+use crate::edge::proxies;
 use crate::error::Error;
 
 /// The limits of the gateway.
@@ -70,13 +71,9 @@ const fn class(limit: Limit) -> Option<Class> {
     }
 }
 
-/// Names an address without holding it: the limiter's memory is no list of addresses. An IPv6 client has a /64.
+/// Names the network of an address without holding it: the limiter's memory is no list of addresses.
 fn by_address(address: IpAddr) -> String {
-    let network = match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).to_string(),
-    };
-    let digest = Sha256::digest(network.as_bytes());
+    let digest = Sha256::digest(proxies::network(address).to_string());
     digest.iter().take(16).fold(String::from("address:"), |mut key, byte| {
         // Writing to a String cannot fail.
         let _ = write!(key, "{byte:02x}");

@@ -52,8 +52,8 @@ fn tags(headers: &HeaderMap, name: &header::HeaderName) -> Option<Vec<String>> {
 
 fn version(tag: &str) -> Option<i64> {
     let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
-    let plain =
-        !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    // Versions begin at 1: services read 0 as any.
+    let plain = digits.bytes().all(|c| c.is_ascii_digit()) && !digits.starts_with('0');
     plain.then(|| digits.parse().ok()).flatten()
 }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn if_match_compares_strongly() {
-        let cases: [(&[&str], Option<IfMatch>); 9] = [
+        let cases: [(&[&str], Option<IfMatch>); 11] = [
             (&[], None),
             (&["\"3\""], Some(IfMatch::OneOf(vec![3]))),
             (&["*"], Some(IfMatch::Any)),
@@ -77,6 +77,8 @@ mod tests {
             (&["\"abc\""], Some(IfMatch::OneOf(vec![]))),
             (&["3"], Some(IfMatch::OneOf(vec![]))),
             (&["\"03\""], Some(IfMatch::OneOf(vec![]))),
+            (&["\"0\""], Some(IfMatch::OneOf(vec![]))),
+            (&["\"\""], Some(IfMatch::OneOf(vec![]))),
         ];
         for (values, wanted) in cases {
             assert_eq!(if_match(&headers("if-match", values)), wanted, "{values:?}");

@@ -81,7 +81,7 @@ async fn a_head_with_too_many_headers_is_refused() {
 #[tokio::test]
 async fn a_running_request_is_answered_while_the_gateway_stops() {
     let mut world = World::new().await;
-    world.users.pause(Duration::from_millis(300));
+    let held = world.users.hold();
     let (client, url) = (world.client(), world.url("/api/v1/users/u1"));
     let running = async { client.get(url).send().await.unwrap().status().as_u16() };
     let stopping = async {
@@ -89,8 +89,14 @@ async fn a_running_request_is_answered_while_the_gateway_stops() {
             tokio::task::yield_now().await;
         }
         world.stop.cancel();
+        // The gateway is stopping when it takes no more connections: only then the answer may come.
+        while TcpStream::connect(world.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
     };
-    assert_eq!(tokio::join!(running, stopping).0, 200);
+    let (status, ()) = tokio::time::timeout(SOON, async { tokio::join!(running, stopping) }).await.expect("both end");
+    assert_eq!(status, 200);
     tokio::time::timeout(SOON, &mut world.served).await.expect("the gateway ends").unwrap();
     assert!(nobody().get(world.url("/x")).send().await.is_err());
 }
@@ -99,14 +105,16 @@ async fn a_running_request_is_answered_while_the_gateway_stops() {
 async fn requests_beyond_the_limit_are_told_to_come_back() {
     let config = serde_json::from_value(json!({"requests": {"max_in_flight": 1}})).unwrap();
     let world = World::with(config, Quotas::default()).await;
-    world.users.pause(Duration::from_millis(300));
-    let client = world.client();
+    let held = world.users.hold();
+    let (client, another) = (world.client(), nobody());
     let first = client.get(world.url("/api/v1/users/u1")).send();
     let second = async {
         while world.users.calls() == 0 {
             tokio::task::yield_now().await;
         }
-        nobody().get(world.url("/x")).send().await
+        let refused = another.get(world.url("/x")).send().await;
+        drop(held);
+        refused
     };
     let (first, second) = tokio::join!(first, second);
     let second = second.unwrap();

@@ -1,7 +1,5 @@
 //! REST through the whole chain.
 
-use std::time::Duration;
-
 use reqwest::{Response, StatusCode};
 use serde_json::{Value as Json, json};
 use taskman_identity::Principal;
@@ -213,9 +211,11 @@ async fn only_reads_are_repeated_when_a_service_is_away() {
 #[tokio::test]
 async fn nobody_waits_longer_than_the_client_does() {
     let world = World::new().await;
-    world.users.pause(Duration::from_secs(30));
-    let request = world.client().get(world.url("/api/v1/users/u1")).header("x-request-timeout", "0.2");
-    problem(request.send().await.unwrap(), 504, "DEADLINE_EXCEEDED").await;
+    let _held = world.users.hold();
+    for (name, time) in [("x-request-timeout", "0.2"), ("grpc-timeout", "200m")] {
+        let request = world.client().get(world.url("/api/v1/users/u1")).header(name, time);
+        problem(request.send().await.unwrap(), 504, "DEADLINE_EXCEEDED").await;
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use chrono::TimeDelta;
@@ -185,7 +185,7 @@ struct State {
     seen: HeaderMap,
     calls: usize,
     failures: Vec<Status>,
-    pause: Duration,
+    held: Option<CancellationToken>,
     created: Option<pb::CreateUserRequest>,
     activated: Option<pb::ActivateUserRequest>,
     padding: usize,
@@ -197,9 +197,11 @@ impl Users {
         self.0.lock().unwrap().failures.extend(failures);
     }
 
-    /// Answers only after a while.
-    pub(crate) fn pause(&self, pause: Duration) {
-        self.0.lock().unwrap().pause = pause;
+    /// Answers only after what this returns was dropped.
+    pub(crate) fn hold(&self) -> DropGuard {
+        let held = CancellationToken::new();
+        self.0.lock().unwrap().held = Some(held.clone());
+        held.drop_guard()
     }
 
     /// Makes every answer so large.
@@ -226,16 +228,18 @@ impl Users {
     }
 
     async fn enter<M>(&self, request: &Request<M>) -> Result<(), Status> {
-        let pause = {
+        let held = {
             let mut state = self.0.lock().unwrap();
             state.seen = request.metadata().clone().into_headers();
             state.calls += 1;
             if !state.failures.is_empty() {
                 return Err(state.failures.remove(0));
             }
-            state.pause
+            state.held.clone()
         };
-        tokio::time::sleep(pause).await;
+        if let Some(held) = held {
+            held.cancelled().await;
+        }
         Ok(())
     }
 

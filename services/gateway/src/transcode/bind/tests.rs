@@ -267,7 +267,7 @@ fn all_faults_are_named_at_once_up_to_a_bound() {
 #[test]
 fn a_tag_that_no_version_has_fails_the_precondition() {
     let sample = Sample::new();
-    for tag in ["\"x\"", "W/\"4\"", "\"99999999999\""] {
+    for tag in ["\"x\"", "W/\"4\"", "\"0\"", "\"99999999999\""] {
         let headers: &'static [(&str, &str)] = Box::leak(Box::new([("if-match", tag)]));
         let case = send(Verb::POST, "/things/7:close", json!({})).with(headers);
         assert_eq!(bound(&sample, &case), Err(Unbound::NeverMatches), "{tag}");
