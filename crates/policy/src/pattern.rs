@@ -13,7 +13,7 @@ use std::str::FromStr;
 use taskman_ids::{CompanyId, UserId};
 
 pub(crate) use self::segment::Segment;
-use crate::request::{Action, Malformed, Resource, check_segment, check_text, is_name};
+use crate::request::{Action, Malformed, Resource, canonical, check_segment, check_text, is_name};
 
 /// What `${subject.id}` and `${subject.company_id}` stand for in one decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +169,7 @@ fn resource_segment(position: usize, text: &str) -> Result<Segment, Malformed> {
     if text.contains(['$', '{', '}']) {
         return Segment::variable(text).ok_or_else(|| Malformed::UnknownVariable(text.to_owned()));
     }
-    Segment::glob(text)
+    Segment::glob(&canonical(text))
 }
 
 impl fmt::Display for ActionPattern {

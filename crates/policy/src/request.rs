@@ -1,5 +1,6 @@
 //! Holds what a request asks about, parsed: the subject, the action and the resource.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -78,6 +79,15 @@ pub(crate) fn check_segment(segment: &str) -> Result<(), Malformed> {
     }
 }
 
+/// Writes a UUID in lower case, as services do; any other segment stays as it is.
+pub(crate) fn canonical(segment: &str) -> Cow<'_, str> {
+    if taskman_ids::parse_uuid(segment).is_ok() {
+        Cow::Owned(segment.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(segment)
+    }
+}
+
 fn check_request(text: &str, separator: char) -> Result<(), Malformed> {
     check_text(text)?;
     if text.contains('*') {
@@ -116,11 +126,18 @@ impl Action {
 pub struct Resource(Box<str>);
 
 impl Resource {
-    /// Parses a resource of a request.
+    /// Parses a resource of a request. An id is the same one in either case; it is kept in lower case.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         check_request(text, '/')?;
-        let resource = Self(text.into());
-        if is_name(resource.kind()) { Ok(resource) } else { Err(Malformed::NotAName(resource.kind().to_owned())) }
+        let kind = text.split('/').next().unwrap_or_default();
+        if !is_name(kind) {
+            return Err(Malformed::NotAName(kind.to_owned()));
+        }
+        if !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Ok(Self(text.into()));
+        }
+        let segments: Vec<Cow<'_, str>> = text.split('/').map(canonical).collect();
+        Ok(Self(segments.join("/").into()))
     }
 
     /// Returns the text.
@@ -228,6 +245,13 @@ mod tests {
             |text| Resource::parse(text).map(|parsed| (parsed.kind().to_owned(), parsed.id().map(str::to_owned)));
         assert_eq!(parts("tasks/7/comments/9"), Ok(("tasks".to_owned(), Some("7".to_owned()))));
         assert_eq!(parts("tasks"), Ok(("tasks".to_owned(), None)));
+    }
+
+    #[test]
+    fn an_id_is_kept_in_lower_case_and_nothing_else_is_changed() {
+        let id = UserId::new().to_string();
+        let parsed = Resource::parse(&format!("tasks/{}/Files/A-1", id.to_uppercase())).unwrap();
+        assert_eq!((parsed.as_str(), parsed.id()), (format!("tasks/{id}/Files/A-1").as_str(), Some(id.as_str())));
     }
 
     #[test]

@@ -121,7 +121,14 @@ impl Feed {
     pub(crate) fn watch(self: &Arc<Self>, since: i64) -> impl Stream<Item = Item> + Send + 'static {
         // What was last seen may be old; the first heartbeat comes with the next look at the database.
         let heads = self.head.subscribe();
-        let watcher = Watcher { feed: Arc::clone(self), heads, since, ready: VecDeque::new(), beat_at: Instant::now() };
+        let watcher = Watcher {
+            feed: Arc::clone(self),
+            heads,
+            since,
+            ready: VecDeque::new(),
+            looked: None,
+            beat_at: Instant::now(),
+        };
         let items =
             futures::stream::unfold(watcher, |mut watcher| async move { Some((watcher.next().await?, watcher)) });
         items.take_until(self.stopping.clone().cancelled_owned())
@@ -138,6 +145,8 @@ struct Watcher {
     heads: watch::Receiver<Option<i64>>,
     since: i64,
     ready: VecDeque<Revocation>,
+    /// The head that led to what is ready, and when it was heard of.
+    looked: Option<(i64, Instant)>,
     beat_at: Instant,
 }
 
@@ -148,8 +157,17 @@ impl Watcher {
                 self.since = revocation.position;
                 return Some(Item::Revocation(revocation));
             }
-            // A heartbeat speaks of now, so it waits for a look even when everything was just sent.
+            // Where every look finds something, none but this would ever let the heart beat.
+            if let Some((head, at)) = self.looked.take()
+                && head == self.since
+                && at.elapsed() < BEAT_AFTER
+                && let Some(beat) = self.beat(head)
+            {
+                return Some(beat);
+            }
+            // A heartbeat speaks of now: what was heard of long ago, since whoever reads is slow, makes none.
             self.heads.changed().await.ok()?;
+            let heard = Instant::now();
             let Some(mut head) = *self.heads.borrow_and_update() else { continue };
             if head < self.since {
                 // Another replica has told the client more than this one knew. Only the database says that time went back.
@@ -160,11 +178,20 @@ impl Watcher {
                 // What is newer than the head comes with the next one, or the client would think that time went back.
                 let Ok(found) = self.feed.after(self.since).await else { continue };
                 self.ready = found.into_iter().take_while(|revocation| revocation.position <= head).collect();
-                self.beat_at = Instant::now();
-            } else if Instant::now() >= self.beat_at {
-                self.beat_at = Instant::now() + BEAT_AFTER;
-                return Some(Item::Heartbeat(head));
+                self.looked = Some((head, heard));
+            } else if let Some(beat) = self.beat(head) {
+                return Some(beat);
             }
         }
+    }
+
+    /// Returns a heartbeat if one is due.
+    fn beat(&mut self, head: i64) -> Option<Item> {
+        let now = Instant::now();
+        if now < self.beat_at {
+            return None;
+        }
+        self.beat_at = now + BEAT_AFTER;
+        Some(Item::Heartbeat(head))
     }
 }

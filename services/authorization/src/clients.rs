@@ -35,9 +35,10 @@ fn patience(app: &App) -> Duration {
     deadline::current().map_or(most, |deadline| most.min(deadline.remaining() / 2))
 }
 
-/// Tells the other service how long the answer is waited for.
-async fn within<F: Future>(patience: Duration, call: F) -> F::Output {
-    deadline::scope(Deadline::after(patience), call).await
+/// Tells the other service how long the answer may be of use. The question may be shared, so that is the longest that
+/// anybody waits, and not the patience of the one who happened to ask first: that ends earlier, and then another asks.
+async fn shared<F: Future>(app: &App, call: F) -> F::Output {
+    deadline::scope(Deadline::after(Duration::from_millis(app.config.ask_ms)), call).await
 }
 
 fn time(timestamp: Option<prost_types::Timestamp>) -> Option<DateTime<Utc>> {

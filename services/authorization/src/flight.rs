@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
+use taskman_resilience::deadline::Deadline;
 use taskman_rpc::UpstreamError;
 use tonic::Status;
 
@@ -28,20 +29,25 @@ where
     }
 
     /// Asks with `ask`, or waits for the answer to the same question, at most `patience`. Each has a patience of its own:
-    /// when the one who asks gives up, another who still waits asks.
+    /// when the one who asks gives up, another who still waits asks. Who has too little to ask at all fails alone, so that
+    /// the refusal is not taken for the answer of those who have more.
     pub(crate) async fn ask(
         &self,
         key: K,
         patience: Duration,
         ask: impl Future<Output = Result<V, UpstreamError>> + Send,
     ) -> Result<V, Arc<UpstreamError>> {
+        let too_late = || Err(Arc::new(UpstreamError::from(Status::deadline_exceeded("no answer in time"))));
+        if patience < Deadline::HOP {
+            return too_late();
+        }
         let asked = tokio::time::timeout(patience, Box::pin(self.0.try_get_with(key.clone(), ask))).await;
         match asked {
             Ok(answer) => {
                 self.0.invalidate(&key).await;
                 answer
             }
-            Err(_) => Err(Arc::new(Status::deadline_exceeded("no answer in time").into())),
+            Err(_) => too_late(),
         }
     }
 }
@@ -65,6 +71,17 @@ mod tests {
         assert_eq!((one.unwrap(), two.unwrap(), asked.load(Ordering::Relaxed)), (7, 7, 1));
         flights.ask(1, patience, ask()).await.unwrap();
         assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn who_has_no_time_left_does_not_ask() {
+        let flights = SingleFlight::<u8, u8>::new();
+        let (first, second) = tokio::join!(
+            flights.ask(1, Duration::ZERO, async { Err(Status::deadline_exceeded("refused").into()) }),
+            flights.ask(1, Duration::from_secs(5), async { Ok(7) }),
+        );
+        assert!(first.is_err());
+        assert_eq!(second.unwrap(), 7);
     }
 
     #[tokio::test]

@@ -22,18 +22,19 @@ pub(crate) struct CreateCredential {
     pub(crate) personal_words: Vec<String>,
 }
 
-/// Stores the password; one that the user has already stays, since this step of a sign-up may come again.
+/// Stores the password. This step of a sign-up may come again: until the password is used, or kept because its user
+/// exists, another one takes its place; from then on it stays.
 pub(crate) async fn create_credential(app: &App, cmd: CreateCredential) -> Result<(), Error> {
     let password = Password::parse(cmd.password, &cmd.personal_words).map_err(|weak| {
         Error::Invalid(vec![Violation { field: "password".to_owned(), description: weak.to_string() }])
     })?;
-    let known = store::credential::find(&mut *app.db.primary().acquire().await?, cmd.company, cmd.user).await?;
-    if known.is_some() {
+    let kept = store::credential::is_kept(&mut *app.db.primary().acquire().await?, cmd.company, cmd.user).await?;
+    if kept {
         return Ok(());
     }
     let hash = app.hashing.queue()?.hash(password.into_inner()).await?;
     let mut tx = app.db.begin().await?;
-    store::credential::insert_pending(&mut tx, (cmd.company, cmd.user), &hash, app.clock.now()).await?;
+    store::credential::put_pending(&mut tx, (cmd.company, cmd.user), &hash, app.clock.now()).await?;
     tx.commit().await?;
     Ok(())
 }

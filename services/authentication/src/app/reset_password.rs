@@ -44,8 +44,9 @@ pub(crate) async fn reset_password(app: &App, client: &Client, cmd: ResetPasswor
     let ids = (link.company, link.user);
     let mut tx = app.db.begin().await?;
     let now = app.clock.now();
-    let link = store::link_request::find_for_update(&mut tx, id).await?;
-    if !link.is_some_and(|link| link.opens_with(&presented, now)) {
+    // All of the user, since all are used up: who locked their own first would wait for who holds another.
+    let links = store::link_request::list_unused_for_update(&mut tx, ids).await?;
+    if !links.iter().any(|link| link.id == id && link.opens_with(&presented, now)) {
         return Err(Error::LinkInvalid);
     }
     store::link_request::use_up_of_user(&mut tx, ids, now).await?;

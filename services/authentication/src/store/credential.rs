@@ -32,8 +32,20 @@ pub(crate) async fn find_for_update(
     Ok(hash)
 }
 
-/// Inserts the first password of a user who is being signed up; one that is there stays.
-pub(crate) async fn insert_pending(
+/// Says whether a user has a password that no sign-up may replace.
+pub(crate) async fn is_kept(conn: &mut PgConnection, company: CompanyId, user: UserId) -> Result<bool, Error> {
+    let kept = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM credentials WHERE company_id = $1 AND user_id = $2 AND NOT pending)",
+    )
+    .bind(company)
+    .bind(user)
+    .fetch_one(conn)
+    .await?;
+    Ok(kept)
+}
+
+/// Sets the first password of a user who is being signed up; one that is no longer pending stays.
+pub(crate) async fn put_pending(
     conn: &mut PgConnection,
     (company, user): (CompanyId, UserId),
     hash: &str,
@@ -41,7 +53,9 @@ pub(crate) async fn insert_pending(
 ) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO credentials (company_id, user_id, password_hash, pending, created_at, changed_at)
-         VALUES ($1, $2, $3, true, $4, $4) ON CONFLICT (company_id, user_id) DO NOTHING",
+         VALUES ($1, $2, $3, true, $4, $4)
+         ON CONFLICT (company_id, user_id) DO UPDATE SET password_hash = $3, created_at = $4, changed_at = $4
+         WHERE credentials.pending",
     )
     .bind(company)
     .bind(user)

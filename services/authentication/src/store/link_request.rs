@@ -53,6 +53,22 @@ pub(crate) async fn find_for_update(conn: &mut PgConnection, id: LinkRequestId) 
     row.map(Link::try_from).transpose()
 }
 
+/// Returns the unused requests of a user and locks them, in one order for all who do so.
+pub(crate) async fn list_unused_for_update(
+    conn: &mut PgConnection,
+    (company, user): (CompanyId, UserId),
+) -> Result<Vec<Link>, Error> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, company_id, user_id, purpose, requested_at, mintable_until, mints, secret_hash, expires_at, used_at
+         FROM link_requests WHERE company_id = $1 AND user_id = $2 AND used_at IS NULL ORDER BY id FOR UPDATE",
+    )
+    .bind(company)
+    .bind(user)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Link::try_from).collect()
+}
+
 /// Stores the secret that was minted.
 pub(crate) async fn update(conn: &mut PgConnection, link: &Link) -> Result<(), Error> {
     let (hash, expires_at) = link.minted.unzip();

@@ -111,6 +111,24 @@ async fn parallel_uses_of_one_link_set_one_password() {
 }
 
 #[tokio::test]
+async fn parallel_uses_of_two_links_set_one_password() {
+    let world = World::start().await;
+    let ada = world.person().await;
+    let (one, two) = (requested(&world, &ada).await, requested(&world, &ada).await);
+    let (one, two) = (token(&world, one).await, token(&world, two).await);
+    let (first, second) = (format!("{NEW} 1"), format!("{NEW} 2"));
+    let (by_one, by_two) = tokio::join!(world.reset(&one, &first), world.reset(&two, &second));
+    let (refused, password) = match (by_one, by_two) {
+        (Ok(()), Err(refused)) => (refused, first),
+        (Err(refused), Ok(())) => (refused, second),
+        both => panic!("not exactly one has won: {both:?}"),
+    };
+    assert!(invalid(&refused), "{refused:?}");
+    world.try_login(&ada.email, &password).await.unwrap();
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn an_invited_user_sets_the_first_password_within_a_week() {
     let world = World::start().await;
     let (ada, id) = (world.invited(), LinkRequestId::new());

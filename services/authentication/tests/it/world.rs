@@ -49,7 +49,13 @@ impl World {
     pub(crate) async fn configured(change: impl FnOnce(&mut taskman_chassis::Config<Config>)) -> Self {
         let (users, iam) = (Users::default(), Iam::default());
         let service = taskman_testkit::service::<AuthenticationService>()
-            .configure(change)
+            .configure(|config| {
+                // The machine of a test may be slow; what is tested here is not how fast it is.
+                config.database.acquire_timeout_ms = 20_000;
+                config.database.lock_timeout_ms = 20_000;
+                config.database.statement_timeout_ms = 20_000;
+                change(config);
+            })
             .upstream("user", UserServiceServer::new(users.clone()))
             .await
             .upstream("iam-admin", IamAdminServiceServer::new(iam.clone()))

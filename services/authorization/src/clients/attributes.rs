@@ -12,7 +12,7 @@ use taskman_proto::authorization::{self as proto, BatchGetResourceAttributesRequ
 use taskman_rpc::UpstreamError;
 use taskman_rpc::client::Channel;
 
-use super::{patience, within};
+use super::{patience, shared};
 use crate::app::App;
 
 /// Records of one type in one company.
@@ -33,8 +33,7 @@ pub(crate) async fn fetch_attributes(app: &App, key: AttributesKey) -> HashMap<S
     let Some(owner) = owner(app, &key.kind) else {
         return key.ids.into_iter().map(|id| (id, ResourceAttributes::Known(BTreeMap::new()))).collect();
     };
-    let patience = patience(app);
-    let fetched = app.asked_attributes.ask(key.clone(), patience, within(patience, fetch(owner, &key))).await;
+    let fetched = app.asked_attributes.ask(key.clone(), patience(app), shared(app, fetch(owner, &key))).await;
     match fetched {
         Ok(known) => key
             .ids

@@ -9,7 +9,7 @@ use taskman_proto::user::watch_changes_response::Item as SentItem;
 use taskman_rpc::UpstreamError;
 use tonic::{Code, Status};
 
-use super::{Item, Items, patience, time, within};
+use super::{Item, Items, patience, shared, time};
 use crate::app::App;
 use crate::domain::change::{Numbered, UserChange};
 use crate::domain::subject::Subject;
@@ -24,10 +24,9 @@ pub(crate) async fn watch_users(app: &App, since: i64) -> Result<Items<UserChang
 
 /// Asks for a user; the answer is for one decision and not kept, for only the stream knows when it changes.
 pub(crate) async fn find_subject(app: &App, user: UserId) -> Result<Option<Arc<Subject>>, Error> {
-    let patience = patience(app);
     let ask = async {
         let request = proto::GetSubjectRequest { user_id: user.to_string() };
-        match within(patience, app.users.clone().get_subject(request)).await {
+        match shared(app, app.users.clone().get_subject(request)).await {
             Ok(response) => {
                 let subject = response.into_inner().subject.and_then(subject);
                 subject.map(|subject| Some(Arc::new(subject))).ok_or_else(|| Status::internal("no subject").into())
@@ -36,7 +35,7 @@ pub(crate) async fn find_subject(app: &App, user: UserId) -> Result<Option<Arc<S
             Err(status) => Err(UpstreamError::from(status)),
         }
     };
-    app.asked_subjects.ask(user, patience, ask).await.map_err(Error::SubjectUnavailable)
+    app.asked_subjects.ask(user, patience(app), ask).await.map_err(Error::SubjectUnavailable)
 }
 
 fn read(message: proto::WatchChangesResponse) -> Result<Item<UserChange>, Error> {

@@ -1,5 +1,7 @@
 //! Between the proto messages and the commands.
 
+use std::collections::HashMap;
+
 use taskman_errors::{Violation, Violations};
 use taskman_events::{Actor, Origin};
 use taskman_identity::Client;
@@ -16,6 +18,12 @@ use crate::domain::position::Positions;
 
 /// The most entries of a context.
 const MAX_CONTEXT: usize = 50;
+/// The longest key of a context, in bytes.
+const MAX_CONTEXT_KEY: usize = 100;
+/// The longest value of a context, in bytes.
+const MAX_CONTEXT_VALUE: usize = 1_024;
+/// The most that keys and values of a context take together, in bytes.
+const MAX_CONTEXT_BYTES: usize = 16 * 1_024;
 /// The most resources of one decision.
 const MAX_RESOURCES: usize = 100;
 /// The most questions of a batch.
@@ -29,9 +37,7 @@ impl TryFrom<proto::CheckRequest> for Check {
         let subject = found.check("subject", Subject::parse(&request.subject));
         let action = found.check("action", Action::parse(&request.action));
         let resource = found.check("resource", Resource::parse(&request.resource));
-        if request.context.len() > MAX_CONTEXT {
-            found.add("context", format!("must have at most {MAX_CONTEXT} entries"));
-        }
+        check_context(&mut found, &request.context);
         let at_least = positions(&mut found, request.at_least_position);
         let context = request.context.into_iter().collect();
         let command =
@@ -76,6 +82,22 @@ impl TryFrom<proto::DecideRequest> for Decide {
             })
         })();
         found.finish_with(command)
+    }
+}
+
+/// Refuses a context that takes more than a decision should have to carry.
+fn check_context(found: &mut Violations, context: &HashMap<String, String>) {
+    if context.len() > MAX_CONTEXT {
+        found.add("context", format!("must have at most {MAX_CONTEXT} entries"));
+    }
+    if context.keys().any(|key| key.len() > MAX_CONTEXT_KEY) {
+        found.add("context", format!("must not have a key of more than {MAX_CONTEXT_KEY} bytes"));
+    }
+    if context.values().any(|value| value.len() > MAX_CONTEXT_VALUE) {
+        found.add("context", format!("must not have a value of more than {MAX_CONTEXT_VALUE} bytes"));
+    }
+    if context.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_CONTEXT_BYTES {
+        found.add("context", format!("must have at most {MAX_CONTEXT_BYTES} bytes together"));
     }
 }
 

@@ -81,6 +81,27 @@ async fn a_user_of_another_company_and_one_that_does_not_exist_look_the_same() {
 }
 
 #[tokio::test]
+async fn a_context_has_bounds() {
+    let world = World::start().await;
+    let user = world.user(&[]);
+    let ask = async |context: HashMap<String, String>| {
+        let mut request = question(user, "tasks:view", "tasks");
+        request.at_least_position = Some(world.head());
+        request.context = context;
+        check(&world, request).await
+    };
+    let entries = |number: usize, key: usize, value: usize| -> HashMap<String, String> {
+        (0..number).map(|number| (format!("{number:0>key$}"), "x".repeat(value))).collect()
+    };
+    ask(entries(14, 100, 1_024)).await.unwrap();
+    for wrong in [entries(1, 101, 1), entries(1, 1, 1_025), entries(17, 10, 1_000)] {
+        let found = ask(wrong).await.unwrap_err().get_details_bad_request().unwrap().field_violations;
+        assert_eq!(found.iter().map(|found| found.field.as_str()).collect::<Vec<_>>(), ["context"], "{found:?}");
+    }
+    world.service.stop().await;
+}
+
+#[tokio::test]
 async fn everything_that_is_wrong_is_told_at_once() {
     let world = World::start().await;
     let request = CheckRequest {

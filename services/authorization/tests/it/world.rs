@@ -37,7 +37,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Starts with the default configuration; see [`World::start_with`].
+    /// Starts with the default configuration, but more patient; see [`World::start_with`].
     pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
@@ -51,6 +51,9 @@ impl World {
         let service = taskman_testkit::service::<AuthorizationService>()
             .configure(|config| {
                 config.identity.hs256_secret = Some(TOKEN_SECRET.into());
+                // The machine of a test may be slow; what is tested here is not how fast it is.
+                config.service.wait_for_position_ms = 10_000;
+                config.service.ask_ms = 10_000;
                 configure(&mut config.service);
             })
             .upstream("authentication", AuthenticationServiceServer::new(Sessions))

@@ -12,5 +12,5 @@ use crate::store;
 /// what they have just written.
 pub(crate) async fn list_user_roles(app: &App, caller: &Caller, user: UserId) -> Result<Vec<Assignment>, Error> {
     let mut conn = app.db.primary().acquire().await?;
-    store::assignment::list_held(&mut conn, caller.company, user, app.clock.now()).await
+    store::assignment::list_shown(&mut conn, caller.company, user, app.clock.now()).await
 }

@@ -52,13 +52,33 @@ pub(crate) async fn find(
     .await?)
 }
 
-/// Lists what a user holds at `now`, by name.
+/// Lists all that a user holds at `now`, by name: never more than the company has roles.
 pub(crate) async fn list_held(
     conn: &mut PgConnection,
     company: CompanyId,
     user: UserId,
     now: DateTime<Utc>,
 ) -> Result<Vec<Assignment>, Error> {
+    list(conn, (company, user), now, None).await
+}
+
+/// Lists what is shown of what a user holds at `now`, by name.
+pub(crate) async fn list_shown(
+    conn: &mut PgConnection,
+    company: CompanyId,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Assignment>, Error> {
+    list(conn, (company, user), now, Some(MAX_SHOWN)).await
+}
+
+async fn list(
+    conn: &mut PgConnection,
+    (company, user): (CompanyId, UserId),
+    now: DateTime<Utc>,
+    limit: Option<i64>,
+) -> Result<Vec<Assignment>, Error> {
+    // LIMIT NULL is no limit.
     Ok(sqlx::query_as(
         "SELECT u.user_id, u.assigned_at, u.assigned_by, u.expires_at,
                 r.company_id, r.id, r.name, r.description, r.system, r.pseudo, r.created_at, r.version
@@ -69,7 +89,7 @@ pub(crate) async fn list_held(
     .bind(company)
     .bind(user)
     .bind(now)
-    .bind(MAX_SHOWN)
+    .bind(limit)
     .fetch_all(conn)
     .await?)
 }

@@ -105,6 +105,28 @@ async fn a_change_leaves_all_that_the_user_holds() {
 }
 
 #[tokio::test]
+async fn a_change_has_more_roles_than_are_shown() {
+    let world = World::start().await;
+    let user = UserId::new();
+    sqlx::query(
+        "WITH made AS (INSERT INTO roles (company_id, id, name, created_at)
+                       SELECT $1, gen_random_uuid(), 'role-' || n, now() FROM generate_series(1, 120) AS n
+                       RETURNING id)
+         INSERT INTO user_roles (company_id, user_id, role_id, assigned_at) SELECT $1, $2, id, now() FROM made",
+    )
+    .bind(world.admin.company)
+    .bind(user)
+    .execute(world.service.pool())
+    .await
+    .unwrap();
+    let mut stream = watch(&world, 1).await;
+    world.assign(&world.admin, user, "viewer").await.unwrap();
+    assert_eq!(subject(next_change(&mut stream).await).roles.len(), 121);
+    assert_eq!(world.held(user).await.len(), 100);
+    world.service.stop().await;
+}
+
+#[tokio::test]
 async fn concurrent_changes_come_without_gaps_and_in_the_order_of_their_commits() {
     let world = World::start().await;
     let mut live = watch(&world, 0).await;

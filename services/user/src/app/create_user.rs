@@ -20,6 +20,10 @@ pub(crate) async fn create_user(
     profile: Profile,
     key: Option<Key<'_>>,
 ) -> Result<CreateUserResponse, Error> {
+    // Also before anything is asked of others, so that a repetition opens no second link request.
+    if let Some(reply) = idempotent::replay_at_once(app, key.as_ref()).await? {
+        return Ok(reply);
+    }
     let now = app.clock.now();
     let (id, link) = (UserId::new(), LinkRequestId::new());
     let user = User::create(id, caller.company, profile, now);

@@ -12,6 +12,7 @@ use crate::clients;
 use crate::domain::user::User;
 use crate::error::Error;
 use crate::store;
+use crate::store::revocation::Pending;
 
 const REASON: &str = "deactivated";
 
@@ -50,23 +51,32 @@ pub(crate) async fn deactivate_user(
     }
     let mut user = store::user::get_for_update(&mut tx, caller.company, cmd.user).await?;
     expect_version(&user, cmd.version)?;
+    let id = user.id;
+    let pending = Pending { user_id: id, company_id: caller.company, reason: REASON.to_owned(), created_at: now };
     if let Some(deactivated) = user.deactivate(&cmd.reason, now) {
         store::user::update(&mut tx, &user).await?;
-        store::change::insert(&mut tx, caller.company, user.id, now).await?;
-        store::revocation::insert(&mut tx, caller.company, user.id, REASON, now).await?;
+        store::change::insert(&mut tx, caller.company, id, now).await?;
+        store::revocation::insert(&mut tx, &pending).await?;
         outbox::record(&mut tx, &origin(caller), &deactivated, now).await?;
     }
-    let id = user.id;
     let reply = DeactivateUserResponse { user: Some(user.into()) };
     idempotent::remember(app, &mut tx, key.as_ref(), &reply).await?;
     tx.commit().await?;
     app.committed();
     match clients::revoke_subject(app, caller.company, id, REASON).await {
         Ok(()) => {
-            let mut conn = app.db.primary().acquire().await?;
-            store::revocation::delete(&mut conn, caller.company, id).await?;
+            // Nothing that fails from here on makes the deactivation fail: where the note stays, the job repeats it.
+            if let Err(error) = forget(app, &pending).await {
+                tracing::warn!(user.id = %id, %error, "sessions of a deactivated user will be ended once more");
+            }
         }
         Err(error) => tracing::warn!(user.id = %id, %error, "sessions of a deactivated user will be ended by the job"),
     }
     Ok(reply)
+}
+
+/// Forgets the note of this deactivation; a newer one of the same user has a note of its own.
+async fn forget(app: &App, pending: &Pending) -> Result<(), Error> {
+    let mut conn = app.db.primary().acquire().await?;
+    store::revocation::delete_asked(&mut conn, pending).await
 }

@@ -39,6 +39,21 @@ pub(crate) async fn replay<R: prost::Message + Default>(
     }
 }
 
+/// Returns the reply of an earlier call with the same key, before the transaction of this one.
+pub(crate) async fn replay_at_once<R: prost::Message + Default>(
+    app: &App,
+    key: Option<&Key<'_>>,
+) -> Result<Option<R>, Error> {
+    if key.is_none() {
+        return Ok(None);
+    }
+    let mut tx = app.db.begin().await?;
+    let reply = replay(app, &mut tx, key).await?;
+    // Ended here and now: the main transaction takes the same lock.
+    tx.rollback().await?;
+    Ok(reply)
+}
+
 /// Remembers the reply in the transaction of the change.
 pub(crate) async fn remember(
     app: &App,

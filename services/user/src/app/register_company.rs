@@ -54,13 +54,16 @@ pub(crate) async fn register_company(
     open(app, company, admin, &origin).await
 }
 
-/// Makes the roles and opens the company; what was done already stays as it is.
+/// Makes the roles and opens the company; what was done already stays as it is, and is asked of nobody again.
 pub(crate) async fn open(
     app: &App,
     company: CompanyId,
     admin: UserId,
     origin: &Origin,
 ) -> Result<(Company, User), Error> {
+    if let Some(opened) = find_opened(app, company, admin).await? {
+        return Ok(opened);
+    }
     clients::provision_company(app, company, admin).await?;
     let now = app.clock.now();
     let mut tx = app.db.begin().await?;
@@ -76,6 +79,17 @@ pub(crate) async fn open(
         app.committed();
     }
     Ok((company, admin))
+}
+
+/// Finds a company whose sign-up is finished, and its first user.
+async fn find_opened(app: &App, company: CompanyId, admin: UserId) -> Result<Option<(Company, User)>, Error> {
+    let mut conn = app.db.primary().acquire().await?;
+    let (company, _) = store::company::find(&mut conn, company).await?.ok_or(Error::NotFound)?;
+    if company.status == Status::Provisioning {
+        return Ok(None);
+    }
+    let admin = store::user::find(&mut conn, company.id, admin).await?.ok_or(Error::NotFound)?;
+    Ok(Some((company, admin)))
 }
 
 /// Says whether the company is there already, signed up by the same request.
@@ -127,9 +141,10 @@ async fn begin(
 }
 
 /// Tells one sign-up from another under the same request id. The password is no part of it: it is not kept here in any
-/// form, and a repetition with another one does not change what was stored first.
+/// form. Until the company is there, a repetition with another one takes its place; from then on it changes nothing.
 fn fingerprint(cmd: &RegisterCompany) -> [u8; 32] {
-    let parts = [&cmd.name, &cmd.slug, &cmd.admin.email.normalised(), &cmd.admin.username];
+    let admin = &cmd.admin;
+    let parts = [&cmd.name, &cmd.slug, &admin.email.normalised(), &admin.username, &admin.first_name, &admin.last_name];
     idempotency::hash(parts.map(String::as_str).join("\0").as_bytes())
 }
 

@@ -1,4 +1,4 @@
-//! Streams the changes of users: what happened since, then what happens, and a heartbeat while nothing does.
+//! Streams the changes of users: what happened since, then what happens, with a heartbeat all along.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -40,14 +40,15 @@ impl Changes {
 pub(crate) enum Item {
     /// A change.
     Change(Box<Change>),
-    /// Nothing new; the newest position is this.
+    /// The stream is alive; the newest position is this.
     Heartbeat(i64),
 }
 
-/// Streams from the position `since` on, until the service stops.
+/// Streams from the position `since` on, until the service stops. The first element is a heartbeat: whoever watches knows
+/// at once how far behind they are.
 pub(crate) fn watch_changes(app: Arc<App>, since: i64) -> impl Stream<Item = Result<Item, Error>> {
     let woken = app.changes.0.subscribe();
-    let watcher = Watcher { app, woken, position: since, ready: VecDeque::new(), heartbeat: None };
+    let watcher = Watcher { app, woken, position: since, ready: VecDeque::new(), heartbeat_due: Instant::now() };
     futures::stream::try_unfold(
         watcher,
         |mut watcher| async move { Ok(watcher.next().await?.map(|item| (item, watcher))) },
@@ -57,36 +58,40 @@ pub(crate) fn watch_changes(app: Arc<App>, since: i64) -> impl Stream<Item = Res
 struct Watcher {
     app: Arc<App>,
     woken: watch::Receiver<()>,
+    /// The last change that was handed out.
     position: i64,
+    /// Changes that were read and not handed out yet.
     ready: VecDeque<Change>,
-    /// When the next heartbeat is due; at once in the beginning.
-    heartbeat: Option<Instant>,
+    heartbeat_due: Instant,
 }
 
 impl Watcher {
     async fn next(&mut self) -> Result<Option<Item>, Error> {
         let stopping = self.app.stopping.clone();
         loop {
+            if stopping.is_cancelled() {
+                return Ok(None);
+            }
+            // Before the changes: a long row of them must not look like a stream that is dead.
+            if self.heartbeat_due <= Instant::now() {
+                self.heartbeat_due = Instant::now() + HEARTBEAT;
+                let mut conn = self.app.db.primary().acquire().await?;
+                return Ok(Some(Item::Heartbeat(store::change::head(&mut conn).await?)));
+            }
             if let Some(change) = self.ready.pop_front() {
                 self.position = change.position;
                 return Ok(Some(Item::Change(Box::new(change))));
             }
-            if stopping.is_cancelled() {
-                return Ok(None);
-            }
+            // Before the look, so that what is committed after it wakes.
             self.woken.mark_unchanged();
             let mut conn = self.app.db.primary().acquire().await?;
             self.ready = store::change::list(&mut conn, self.position).await?.into();
+            drop(conn);
             if !self.ready.is_empty() {
                 continue;
             }
-            if self.heartbeat.is_none_or(|due| due <= Instant::now()) {
-                self.heartbeat = Some(Instant::now() + HEARTBEAT);
-                return Ok(Some(Item::Heartbeat(store::change::head(&mut conn).await?)));
-            }
-            drop(conn);
             tokio::select! {
-                () = stopping.cancelled() => return Ok(None),
+                () = stopping.cancelled() => {}
                 _ = self.woken.changed() => {}
                 () = tokio::time::sleep(POLL) => {}
             }

@@ -16,27 +16,21 @@ pub(crate) struct Pending {
 }
 
 /// Notes that the sessions of a user must end.
-pub(crate) async fn insert(
-    conn: &mut PgConnection,
-    company: CompanyId,
-    user: UserId,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
+pub(crate) async fn insert(conn: &mut PgConnection, pending: &Pending) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO pending_revocations (user_id, company_id, reason, created_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (user_id) DO NOTHING",
     )
-    .bind(user)
-    .bind(company)
-    .bind(reason)
-    .bind(now)
+    .bind(pending.user_id)
+    .bind(pending.company_id)
+    .bind(&pending.reason)
+    .bind(pending.created_at)
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Forgets a note: the sessions have ended, or the user may have some again.
+/// Forgets whatever is noted: the user may have sessions again.
 pub(crate) async fn delete(conn: &mut PgConnection, company: CompanyId, user: UserId) -> Result<(), Error> {
     sqlx::query("DELETE FROM pending_revocations WHERE company_id = $1 AND user_id = $2")
         .bind(company)

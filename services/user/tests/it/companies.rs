@@ -1,5 +1,7 @@
 //! Sign-up.
 
+use std::sync::atomic::Ordering;
+
 use taskman_ids::new_uuid;
 use taskman_proto::user::user_service_client::UserServiceClient;
 use taskman_proto::user::{
@@ -67,10 +69,13 @@ async fn a_repeated_sign_up_makes_no_second_company() {
     assert_eq!(first, second);
     assert_eq!(service.events().await.len(), 2);
 
-    let other = RegisterCompanyRequest { company_name: "Something else".into(), ..request };
-    let refused = client.register_company(other).await.unwrap_err();
-    assert_eq!(refused.code(), Code::InvalidArgument);
-    assert_eq!(refused.get_details_error_info().unwrap().reason, "IDEMPOTENCY_KEY_REUSED");
+    let other = RegisterCompanyRequest { company_name: "Something else".into(), ..request.clone() };
+    let renamed = RegisterCompanyRequest { first_name: "Augusta".into(), ..request };
+    for other in [other, renamed] {
+        let refused = client.register_company(other).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert_eq!(refused.get_details_error_info().unwrap().reason, "IDEMPOTENCY_KEY_REUSED");
+    }
     service.stop().await;
 }
 
@@ -125,21 +130,44 @@ async fn every_violation_is_named_at_once() {
 }
 
 #[tokio::test]
+async fn the_same_sign_up_goes_on_where_it_was_cut_off() {
+    let others = Others::default();
+    let service = start(&others).await;
+    let request = request(&slug());
+    let mut client = UserServiceClient::new(service.anybody());
+    // The password cannot be stored: nothing is there.
+    others.set_away(true);
+    assert_eq!(client.register_company(request.clone()).await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(subject(&service, &request.email).await, None);
+    others.credentials.store(0, Ordering::SeqCst);
+    // The roles cannot be made: the company waits, closed.
+    others.authentication_away.store(false, Ordering::SeqCst);
+    assert_eq!(client.register_company(request.clone()).await.unwrap_err().code(), Code::Unavailable);
+    let waiting = subject(&service, &request.email).await.unwrap();
+    assert_eq!(waiting.company_status(), CompanyStatus::Provisioning);
+    others.iam_away.store(false, Ordering::SeqCst);
+    let reply = client.register_company(request.clone()).await.unwrap().into_inner();
+    assert_eq!(reply.company.unwrap().status(), CompanyStatus::Active);
+    let opened = subject(&service, &request.email).await.unwrap();
+    assert_eq!((opened.company_status(), opened.user_id), (CompanyStatus::Active, waiting.user_id));
+
+    let events = service.events().await;
+    let keys: Vec<&str> = events.iter().map(taskman_events::Envelope::routing_key).collect();
+    assert_eq!(keys, ["company.created", "user.created"]);
+    assert_eq!(others.credentials.load(Ordering::SeqCst), 1);
+    // What is finished needs nobody to be there.
+    others.set_away(true);
+    client.register_company(request).await.unwrap();
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_sign_up_that_was_cut_off_is_finished_later() {
     let others = Others::default();
     let service = start(&others).await;
     let slug = slug();
-    let request = request(&slug);
-    let mut client = UserServiceClient::new(service.anybody());
-    // The roles cannot be made: the company waits, closed.
-    others.set_away(true);
-    assert_eq!(client.register_company(request.clone()).await.unwrap_err().code(), Code::Unavailable);
-    others.set_away(false);
-    client.register_company(request).await.unwrap();
-
-    let second = slug.clone() + "2";
-    let request = RegisterCompanyRequest { email: format!("eve@{second}.example.com"), ..self::request(&second) };
-    let waiting = provisioning(&service, &others, &request).await;
+    let request = RegisterCompanyRequest { email: format!("eve@{slug}.example.com"), ..request(&slug) };
+    let waiting = provisioning(&service, &request).await;
     assert_eq!(waiting.company_status(), CompanyStatus::Provisioning);
     service.clock().advance(chrono::TimeDelta::seconds(31));
     let opened = wait_for("the job to finish the sign-up", || async {
@@ -150,8 +178,8 @@ async fn a_sign_up_that_was_cut_off_is_finished_later() {
     service.stop().await;
 }
 
-/// Signs up while the roles cannot be made, and returns the user of the company that waits.
-async fn provisioning(service: &TestService, others: &Others, request: &RegisterCompanyRequest) -> LoginSubject {
+/// Leaves a sign-up as a crash does before the roles are made, and returns the user of the company that waits.
+async fn provisioning(service: &TestService, request: &RegisterCompanyRequest) -> LoginSubject {
     let id = taskman_ids::CompanyId::derived(request.request_id.parse().unwrap(), "company");
     let admin = taskman_ids::UserId::derived(request.request_id.parse().unwrap(), "admin");
     let now = taskman_clock::Clock::now(service.clock());
@@ -177,6 +205,5 @@ async fn provisioning(service: &TestService, others: &Others, request: &Register
     .execute(service.pool())
     .await
     .unwrap();
-    assert!(!others.away.load(std::sync::atomic::Ordering::SeqCst));
     subject(service, &request.email).await.unwrap()
 }

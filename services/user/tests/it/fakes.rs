@@ -22,7 +22,8 @@ use tonic::{Request, Response, Status};
 /// The two services, and what they were asked.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Others {
-    pub(crate) away: Arc<AtomicBool>,
+    pub(crate) authentication_away: Arc<AtomicBool>,
+    pub(crate) iam_away: Arc<AtomicBool>,
     pub(crate) credentials: Arc<AtomicUsize>,
     pub(crate) provisioned: Arc<AtomicUsize>,
     pub(crate) links: Arc<Mutex<Vec<String>>>,
@@ -30,19 +31,27 @@ pub(crate) struct Others {
 }
 
 impl Others {
-    fn answer<T>(&self, reply: T) -> Result<Response<T>, Status> {
-        if self.away.load(Ordering::SeqCst) { Err(Status::unavailable("away")) } else { Ok(Response::new(reply)) }
-    }
-
+    /// Has both away, or both back.
     pub(crate) fn set_away(&self, away: bool) {
-        self.away.store(away, Ordering::SeqCst);
+        self.authentication_away.store(away, Ordering::SeqCst);
+        self.iam_away.store(away, Ordering::SeqCst);
     }
+}
+
+fn answer<T>(away: &AtomicBool, reply: T) -> Result<Response<T>, Status> {
+    if away.load(Ordering::SeqCst) { Err(Status::unavailable("away")) } else { Ok(Response::new(reply)) }
 }
 
 /// Starts the user service with the two beside it.
 pub(crate) async fn start(others: &Others) -> TestService {
     taskman_testkit::service::<UserService>()
-        .configure(|config| config.service.repeat_ms = 50)
+        .configure(|config| {
+            // The machine of a test may be slow; what is tested here is not how fast it is.
+            config.database.acquire_timeout_ms = 20_000;
+            config.database.lock_timeout_ms = 20_000;
+            config.database.statement_timeout_ms = 20_000;
+            config.service.repeat_ms = 50;
+        })
         .upstream("authentication", AuthenticationServiceServer::new(others.clone()))
         .await
         .upstream("iam-admin", IamAdminServiceServer::new(others.clone()))
@@ -67,20 +76,20 @@ impl AuthenticationService for Others {
             return Err(Status::with_error_details(tonic::Code::InvalidArgument, "invalid", details));
         }
         self.credentials.fetch_add(1, Ordering::SeqCst);
-        self.answer(CreateCredentialResponse {})
+        answer(&self.authentication_away, CreateCredentialResponse {})
     }
     async fn create_link_request(
         &self,
         request: Request<CreateLinkRequestRequest>,
     ) -> Result<Response<CreateLinkRequestResponse>, Status> {
         self.links.lock().unwrap().push(request.into_inner().link_request_id);
-        self.answer(CreateLinkRequestResponse {})
+        answer(&self.authentication_away, CreateLinkRequestResponse {})
     }
     async fn revoke_subject(
         &self,
         request: Request<RevokeSubjectRequest>,
     ) -> Result<Response<RevokeSubjectResponse>, Status> {
-        let answer = self.answer(RevokeSubjectResponse { sessions_ended: 1 })?;
+        let answer = answer(&self.authentication_away, RevokeSubjectResponse { sessions_ended: 1 })?;
         self.revoked.lock().unwrap().push(request.into_inner().user_id);
         Ok(answer)
     }
@@ -132,7 +141,7 @@ impl IamAdminService for Others {
         &self,
         _: Request<ProvisionCompanyRequest>,
     ) -> Result<Response<ProvisionCompanyResponse>, Status> {
-        let answer = self.answer(ProvisionCompanyResponse { position: 1 })?;
+        let answer = answer(&self.iam_away, ProvisionCompanyResponse { position: 1 })?;
         self.provisioned.fetch_add(1, Ordering::SeqCst);
         Ok(answer)
     }
