@@ -13,8 +13,8 @@ use serde_json::Value;
 
 pub use http::{Answer, Http};
 
-/// How long something that follows from an event may take to be seen.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long something that follows from an event may take to be seen, unless the [`Stage`] says otherwise.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One request and its answer.
 #[derive(Debug, Clone)]
@@ -56,6 +56,15 @@ pub struct Stage {
     pub gateway_url: String,
     /// The mail catcher.
     pub mail_url: String,
+    /// How long something that follows from an event may take to be seen.
+    pub patience: Duration,
+}
+
+impl Stage {
+    /// Describes a fleet that nothing is wrong with: it gets the usual [`PATIENCE`].
+    pub fn new(gateway_url: &str, mail_url: &str) -> Self {
+        Self { gateway_url: gateway_url.to_owned(), mail_url: mail_url.to_owned(), patience: PATIENCE }
+    }
 }
 
 /// What the story leaves behind, for those who look closer.
@@ -95,6 +104,7 @@ pub async fn play(stage: &Stage, tell: &mut (dyn FnMut(Told) + Send)) -> anyhow:
     acts::look_from_outside(&mut http, &cast, &outcome).await?;
     acts::shut_out(&mut http, &admin, &developer, &outcome).await?;
     acts::leave(&mut http, admin).await?;
+    acts::tell_the_trail(&mut http, &cast, &outcome).await?;
     outcome.requests = http.requests();
     Ok(outcome)
 }

@@ -45,6 +45,16 @@ impl Asker {
         request
     }
 
+    /// Returns what is asked in a turn: whether the administrator may see that turn's task.
+    fn question(&self, turn: usize) -> CheckRequest {
+        CheckRequest {
+            subject: format!("user:{}", self.scene.user_id),
+            action: "tasks:view".to_owned(),
+            resource: format!("tasks/{}", self.task_id(turn)),
+            ..CheckRequest::default()
+        }
+    }
+
     /// Returns the task of a turn: all have theirs, again and again.
     fn task_id(&self, turn: usize) -> &str {
         &self.scene.task_ids[turn % self.scene.task_ids.len()]
@@ -56,8 +66,10 @@ impl Asker {
 pub enum Sender {
     /// A health check of the bare echo.
     Echo(HealthClient<Channel>),
-    /// `AuthorizationService.Check`.
+    /// `AuthorizationService.Check` by gRPC.
     Check(AuthorizationServiceClient<Channel>, Arc<Asker>),
+    /// `AuthorizationService.Check` by HTTP/JSON.
+    CheckJson(reqwest::Client, Arc<Asker>),
     /// `TaskService.GetTask` by gRPC.
     GetTask(TaskServiceClient<Channel>, Arc<Asker>),
     /// `TaskService.GetTask` by HTTP/JSON.
@@ -73,12 +85,14 @@ pub fn senders(places: &Places, scene: &Scene) -> anyhow::Result<(Sender, Vec<(&
     ensure!(!scene.task_ids.is_empty(), "there is no task to read");
     let bearer = format!("Bearer {}", scene.token).parse().context("the token cannot be sent")?;
     let asker = Arc::new(Asker { scene: scene.clone(), bearer });
+    let decisions = |address| Ok::<_, anyhow::Error>(AuthorizationServiceClient::new(channel(address)?));
     let tasks = |address| Ok::<_, anyhow::Error>(TaskServiceClient::new(channel(address)?));
     let asks = || Arc::clone(&asker);
     let echo = Sender::Echo(HealthClient::new(channel(places.echo)?));
-    let check = Sender::Check(AuthorizationServiceClient::new(channel(places.authorization)?), asks());
     let compared = vec![
-        ("Check, direct", check),
+        ("Check, direct", Sender::Check(decisions(places.authorization)?, asks())),
+        ("Check, gateway, gRPC", Sender::Check(decisions(places.gateway)?, asks())),
+        ("Check, gateway, JSON", Sender::CheckJson(http()?, asks())),
         ("GetTask, direct", Sender::GetTask(tasks(places.task)?, asks())),
         ("GetTask, gateway, gRPC", Sender::GetTask(tasks(places.gateway)?, asks())),
         ("GetTask, gateway, JSON", Sender::GetTaskJson(http()?, asks())),
@@ -108,14 +122,16 @@ impl Sender {
                 client.check(HealthCheckRequest::default()).await?;
             }
             Self::Check(client, asker) => {
-                let check = CheckRequest {
-                    subject: format!("user:{}", asker.scene.user_id),
-                    action: "tasks:view".to_owned(),
-                    resource: format!("tasks/{}", asker.task_id(turn)),
-                    ..CheckRequest::default()
-                };
-                let answer = client.check(asker.request(check)).await?.into_inner();
+                let answer = client.check(asker.request(asker.question(turn))).await?.into_inner();
                 ensure!(answer.allowed, "it was denied");
+            }
+            Self::CheckJson(client, asker) => {
+                let CheckRequest { subject, action, resource, .. } = asker.question(turn);
+                let question = serde_json::json!({"subject": subject, "action": action, "resource": resource});
+                let url = asker.scene.url("/api/v1/authz/check");
+                let answer = answered(client.post(url).json(&question), asker).await?;
+                let answer: serde_json::Value = serde_json::from_slice(&answer)?;
+                ensure!(answer["allowed"] == true, "it was denied");
             }
             Self::GetTask(client, asker) => {
                 let get = GetTaskRequest { id: asker.task_id(turn).to_owned() };
@@ -145,10 +161,11 @@ impl Sender {
     }
 }
 
-async fn answered(request: reqwest::RequestBuilder, asker: &Asker) -> anyhow::Result<()> {
+/// Sends a request and returns the body of its answer, which has to be a success.
+async fn answered(request: reqwest::RequestBuilder, asker: &Asker) -> anyhow::Result<Vec<u8>> {
     let answer = request.bearer_auth(&asker.scene.token).send().await?;
     let status = answer.status();
     let body = answer.bytes().await?;
     ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
-    Ok(())
+    Ok(body.into())
 }

@@ -99,8 +99,7 @@ async fn under_load(arguments: &Arguments, stack: &Stack, folder: &Path) -> anyh
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     println!("\nThe fleet in this process was ready {:.2} s after the stores.", started.elapsed().as_secs_f64());
-    let mail_url = stack.endpoints().mail_url.clone();
-    let rows = measure_load(arguments, &fleet, mail_url).await;
+    let rows = measure_load(arguments, &fleet, &stack.endpoints().mail_url).await;
     let orderly = fleet.stop().await;
     telemetry.shutdown().await;
     let rows = rows?;
@@ -109,7 +108,7 @@ async fn under_load(arguments: &Arguments, stack: &Stack, folder: &Path) -> anyh
     Ok(rows)
 }
 
-async fn measure_load(arguments: &Arguments, fleet: &Fleet, mail_url: String) -> anyhow::Result<Vec<Row>> {
+async fn measure_load(arguments: &Arguments, fleet: &Fleet, mail_url: &str) -> anyhow::Result<Vec<Row>> {
     let echo = Echo::start().await?;
     let address = |service| fleet.address(service).with_context(|| format!("{service} does not run"));
     let places = Places {
@@ -118,7 +117,7 @@ async fn measure_load(arguments: &Arguments, fleet: &Fleet, mail_url: String) ->
         task: address("task")?,
         gateway: address("gateway")?,
     };
-    let stage = Stage { gateway_url: format!("http://{}", places.gateway), mail_url };
+    let stage = Stage::new(&format!("http://{}", places.gateway), mail_url);
     let mut scene = Scene::set(stage).await?;
     let mut rows = Vec::new();
     for concurrency in &arguments.concurrency {

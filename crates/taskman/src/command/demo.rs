@@ -26,7 +26,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let text = std::fs::read(&file).context("no fleet is running here; start one with `make dev`")?;
     let announcement: Announcement = serde_json::from_slice(&text)?;
     taskman_chassis::install_crypto();
-    let stage = Stage { gateway_url: announcement.gateway_url, mail_url: announcement.mail_url };
+    let stage = Stage::new(&announcement.gateway_url, &announcement.mail_url);
     let mut narrator = Narrator::default();
     let mut tell = |told| narrator.tell(told);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(play(&stage, &mut tell))?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use taskman_chassis::config::TelemetryConfig;
+use taskman_chassis::config::{TelemetryConfig, environment};
 use taskman_chassis::{Process, install_crypto, install_telemetry, told_to_stop};
 use taskman_devstack::{Endpoints, Options as StackOptions, Profile, Stack};
 
@@ -75,7 +75,7 @@ async fn up(arguments: Arguments) -> anyhow::Result<()> {
         stores: stores(&endpoints),
         keys: FleetKeys::load_or_generate(&arguments.dir.join("keys.json"))?,
         ports: Ports::Usual,
-        environment: std::env::vars().collect(),
+        environment: environment()?,
     };
     let fleet = Fleet::start(&options, &process).await?;
     announce(&arguments.dir, &fleet, &endpoints)?;

@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use taskman_ids::{RequestId, new_uuid};
 
 use super::http::{Answer, Http};
-use super::{Outcome, PATIENCE, Told};
+use super::{Outcome, Told};
 
 /// How soon a deactivated user must be shut out everywhere.
 const SHUT_OUT_WITHIN: Duration = Duration::from_secs(2);
+/// What the audit is asked for to see everything.
+const ALL_EVENTS: &str = "/api/v1/audit/events?page_size=200";
 
 /// The names of the people; each time others, so that the story can be played again.
 pub(super) struct Cast {
@@ -154,7 +156,7 @@ pub(super) async fn read_audit(http: &mut Http<'_>, admin: &Session, outcome: &O
         ("auth.password.reset", &outcome.developer_id),
     ];
     let events = http
-        .until("every event in the audit", &admin.access, "/api/v1/audit/events?page_size=200", |answer| {
+        .until("every event in the audit", &admin.access, ALL_EVENTS, |answer| {
             expected.iter().all(|(kind, actor)| events(answer).any(|event| is(event, kind, actor)))
         })
         .await?;
@@ -167,16 +169,10 @@ pub(super) async fn read_audit(http: &mut Http<'_>, admin: &Session, outcome: &O
     }
     let get = (Method::GET, "/api/v1/audit/events?event_type=task.&page_size=20");
     http.step("The administrator reads the audit trail", 200, Some(&admin.access), get, None).await?;
-    let mut trail: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for event in events_of(&events).into_iter().rev() {
-        let request = event["request_id"].as_str().unwrap_or_default().to_owned();
-        trail.entry(request).or_default().push(event["event_type"].as_str().unwrap_or_default().to_owned());
-    }
-    http.tell(Told::Trail(trail));
     Ok(())
 }
 
-/// CreateProject by the developer: refused, with a reason and a decision; the denial is in the audit.
+/// CreateProject by the developer: refused, with a reason and a decision; the denial is in the audit as that decision.
 pub(super) async fn try_too_much(
     http: &mut Http<'_>,
     admin: &Session,
@@ -189,10 +185,12 @@ pub(super) async fn try_too_much(
     ensure!(answer.content_type.starts_with("application/problem+json"), "the refusal is no problem+json");
     ensure!(answer.text("reason")? == "PERMISSION_DENIED", "the refusal has another reason");
     outcome.decision_id = answer.text("metadata.decision_id")?;
-    let developer = outcome.developer_id.clone();
+    let (developer, decision) = (outcome.developer_id.as_str(), outcome.decision_id.as_str());
     let path = "/api/v1/audit/events?event_type=authz.decision.denied";
     let recorded = |answer: &Answer| {
-        events(answer).any(|event| event["actor_id"] == developer.as_str() && event["result"] == "failure")
+        events(answer).any(|event| {
+            event["target_id"] == decision && event["actor_id"] == developer && event["result"] == "failure"
+        })
     };
     http.until("the denial in the audit", &admin.access, path, recorded).await?;
     Ok(())
@@ -250,6 +248,39 @@ pub(super) async fn leave(http: &mut Http<'_>, admin: Session) -> anyhow::Result
     Ok(())
 }
 
+/// Login and QueryEvents: what each request of the company left, from the sign-up to this login.
+pub(super) async fn tell_the_trail(http: &mut Http<'_>, cast: &Cast, outcome: &Outcome) -> anyhow::Result<()> {
+    let admin = login(http, "The administrator comes back", &cast.admin_email, &cast.password).await?;
+    let path = "/api/v1/audit/events?event_type=user.deactivated";
+    http.until("the deactivation in the audit", &admin.access, path, |answer| events(answer).next().is_some()).await?;
+    let path = "/api/v1/audit/events?event_type=auth.&page_size=200";
+    http.until("the last events in the audit", &admin.access, path, |answer| {
+        let left = |kind: &str| events(answer).any(|event| event["event_type"] == kind);
+        let logins = events(answer).filter(|event| is(event, "auth.login.success", &outcome.admin_id)).count();
+        left("auth.token.refreshed") && left("auth.logout") && logins == 2
+    })
+    .await?;
+
+    let mut newest_first = Vec::new();
+    let mut path = ALL_EVENTS.to_owned();
+    loop {
+        let page = http.until("a page of the audit", &admin.access, &path, |page| page.status.is_success()).await?;
+        newest_first.extend(events(&page).cloned());
+        let next = page.text("next_page_token").unwrap_or_default();
+        if next.is_empty() {
+            break;
+        }
+        path = format!("{ALL_EVENTS}&page_token={next}");
+    }
+    let mut trail: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for event in newest_first.iter().rev() {
+        let request = event["request_id"].as_str().unwrap_or_default().to_owned();
+        trail.entry(request).or_default().push(event["event_type"].as_str().unwrap_or_default().to_owned());
+    }
+    http.tell(Told::Trail(trail));
+    Ok(())
+}
+
 /// Waits until a token is refused.
 async fn refused(http: &Http<'_>, session: &Session, path: &str) -> anyhow::Result<()> {
     let started = Instant::now();
@@ -259,7 +290,7 @@ async fn refused(http: &Http<'_>, session: &Session, path: &str) -> anyhow::Resu
         if answer.status.as_u16() == 401 {
             return Ok(());
         }
-        ensure!(started.elapsed() < PATIENCE, "{path} still answers {} to a token that ended", answer.status);
+        ensure!(started.elapsed() < http.patience(), "{path} still answers {} to a token that ended", answer.status);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

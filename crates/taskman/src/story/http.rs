@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use taskman_ids::RequestId;
 
-use super::{PATIENCE, Stage, Step, Told};
+use super::{Stage, Step, Told};
 
 /// Fields that are not told.
 const SECRETS: [&str; 5] = ["password", "new_password", "token", "access_token", "refresh_token"];
@@ -60,6 +60,11 @@ impl<'a> Http<'a> {
         self.requests.clone()
     }
 
+    /// Returns how long something that follows from an event may take to be seen.
+    pub fn patience(&self) -> Duration {
+        self.stage.patience
+    }
+
     /// Tells something.
     pub fn tell(&mut self, told: Told) {
         (self.tell)(told);
@@ -109,7 +114,8 @@ impl<'a> Http<'a> {
             if good(&answer) {
                 return Ok(answer);
             }
-            ensure!(started.elapsed() < PATIENCE, "waited in vain for {what}; the last answer was {}", answer.status);
+            let status = answer.status;
+            ensure!(started.elapsed() < self.stage.patience, "waited in vain for {what}; the last answer was {status}");
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -128,7 +134,7 @@ impl<'a> Http<'a> {
                 self.tell(Told::Mail { to: to.to_owned(), subject });
                 return Ok(mail["text"].as_str().unwrap_or_default().to_owned());
             }
-            ensure!(started.elapsed() < PATIENCE, "waited in vain for the mail “{subject}”");
+            ensure!(started.elapsed() < self.stage.patience, "waited in vain for the mail “{subject}”");
             tokio::time::sleep(PAUSE).await;
         }
     }

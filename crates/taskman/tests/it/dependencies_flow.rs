@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use taskman_devstack::{Profile, Redis};
 use taskman_ids::UserId;
-use taskman_testkit::wait_for;
+use taskman_testkit::{wait_for, wait_until};
 
 use crate::fleet::TestFleet;
 
@@ -70,6 +70,7 @@ async fn assigning_without_the_user_service_is_refused_in_time_and_works_again_w
 
     let address = fleet.fleet.address("user").unwrap();
     fleet.fleet.take("user").unwrap().stop().await;
+    let refused_before = refused_by_breaker(&(fleet.process.metrics)("task"));
     let path = format!("/api/v1/tasks/{task}/assign");
     let body = json!({"assignee_id": me.to_string()});
     for _ in 0..8 {
@@ -82,9 +83,11 @@ async fn assigning_without_the_user_service_is_refused_in_time_and_works_again_w
         assert_eq!(answer.json::<Value>().await.unwrap()["reason"], "UNAVAILABLE");
         assert!(asked.elapsed() < Duration::from_secs(5), "the answer came only after {:?}", asked.elapsed());
     }
-    let metrics = (fleet.process.metrics)("task");
-    let state = breaker_state(&metrics);
-    assert!(state.is_some_and(|state| state > 0.0), "the breaker to the user service is not open: {state:?}");
+    wait_until("the breaker to refuse calls", || async {
+        person.call(Method::POST, &path, body.clone()).await;
+        refused_by_breaker(&(fleet.process.metrics)("task")) > refused_before
+    })
+    .await;
 
     fleet.fleet.restart("user", address, &fleet.options, &fleet.process).await.unwrap();
     let assigned = wait_for("the breaker to close", || async {
@@ -96,13 +99,13 @@ async fn assigning_without_the_user_service_is_refused_in_time_and_works_again_w
     fleet.stop().await;
 }
 
-/// Reads the state of the task service's breaker to the user service; several fleets share the metrics of this process,
-/// and in no other one is it open.
-fn breaker_state(metrics: &str) -> Option<f64> {
+/// Counts the calls to the user service that the task service's breaker did not let through. All fleets of this process
+/// count together, and in no other one is the user service away.
+fn refused_by_breaker(metrics: &str) -> u64 {
     let line = metrics.lines().find(|line| {
-        line.starts_with("taskman_breaker_state{")
+        line.starts_with("taskman_breaker_rejected_total{")
             && line.contains("service=\"task\"")
             && line.contains("peer=\"user\"")
-    })?;
-    line.rsplit(' ').next()?.parse().ok()
+    });
+    line.and_then(|line| line.rsplit(' ').next()).map_or(0, |count| count.parse().unwrap())
 }

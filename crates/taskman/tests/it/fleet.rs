@@ -1,6 +1,7 @@
 //! A whole fleet for one test, in this process, on stores of its own.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret as _;
 use sqlx::{Connection as _, PgConnection};
@@ -8,7 +9,7 @@ use taskman_chassis::Process;
 use taskman_taskman::fleet::{Fleet, Options, Ports, Stores};
 use taskman_taskman::keys::{FleetKeys, SERVICES};
 use taskman_taskman::story::{Outcome, Stage, Told, play};
-use taskman_testkit::{Space, wait_for, wait_until};
+use taskman_testkit::Space;
 use uuid::Uuid;
 
 /// The services that keep an outbox, and the names of their databases.
@@ -21,6 +22,11 @@ const DATABASES: [(&str, &str); 7] = [
     ("audit", "audit_db"),
     ("notification", "notification_db"),
 ];
+
+/// How long [`wait_long`] waits.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How often it looks.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A fleet and what it stands on.
 pub(crate) struct TestFleet {
@@ -64,7 +70,7 @@ impl TestFleet {
         change(&mut options);
         let process = Process::new(move |_| telemetry.render_metrics());
         let fleet = Fleet::start(&options, &process).await.unwrap();
-        wait_until("the fleet to be ready", || async { fleet.is_ready() }).await;
+        wait_long("the fleet to be ready", || async { fleet.is_ready().then_some(()) }).await;
         Self { fleet, options, process, space }
     }
 
@@ -88,32 +94,60 @@ impl TestFleet {
 
 /// Returns where the story is played.
 pub(crate) fn stage(space: &Space, gateway_url: &str) -> Stage {
-    Stage { gateway_url: gateway_url.to_owned(), mail_url: space.endpoints().mail_url.clone() }
+    Stage::new(gateway_url, &space.endpoints().mail_url)
 }
 
 /// Waits until the audit has each event of each outbox, and makes sure that it has each once and nothing else.
 pub(crate) async fn every_event_is_audited_once(stores: &Stores) {
-    let (published, recorded) = wait_for("every event in the audit", || async {
-        let (events, rows) = ledger(stores).await;
-        events.keys().all(|id| rows.contains(id)).then_some((events, rows))
+    let (recorded, published) = wait_long("every event in the audit", || async {
+        let (recorded, published) = ledger(stores).await;
+        published.keys().all(|id| recorded.contains_key(id)).then_some((recorded, published))
     })
     .await;
-    for (id, service) in &published {
-        let times = recorded.iter().filter(|row| *row == id).count();
-        assert_eq!(times, 1, "event {id} of {service} is in the audit {times} times");
+    for (id, times) in &recorded {
+        let service = published.get(id);
+        assert!(service.is_some(), "the audit tells of {id}, which was in no outbox");
+        assert_eq!(*times, 1, "event {id} of {service:?} is in the audit {times} times");
     }
 }
 
-async fn ledger(stores: &Stores) -> (BTreeMap<Uuid, &'static str>, Vec<Uuid>) {
-    let mut events = BTreeMap::new();
+/// Reads how often the audit has each event, and then which service's outbox each event is in: what is in the audit by
+/// then was in an outbox before, since no service uses `LogEvent`.
+async fn ledger(stores: &Stores) -> (BTreeMap<Uuid, usize>, BTreeMap<Uuid, &'static str>) {
+    let mut audit = connect(stores, "audit_db").await;
+    let rows: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM audit_events").fetch_all(&mut audit).await.unwrap();
+    let mut recorded: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for id in rows {
+        *recorded.entry(id).or_default() += 1;
+    }
+    let mut published = BTreeMap::new();
     for (service, database) in DATABASES {
         let mut connection = connect(stores, database).await;
         let ids: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM outbox").fetch_all(&mut connection).await.unwrap();
-        events.extend(ids.into_iter().map(|id| (id, service)));
+        published.extend(ids.into_iter().map(|id| (id, service)));
     }
-    let mut audit = connect(stores, "audit_db").await;
-    let rows = sqlx::query_scalar("SELECT id FROM audit_events").fetch_all(&mut audit).await.unwrap();
-    (events, rows)
+    (recorded, published)
+}
+
+/// Waits until `look` finds something: for what takes longer than a service of a test does, such as processes that start
+/// and events that a broker was away for.
+pub(crate) async fn wait_long<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    let mut turns = tokio::time::interval(PAUSE);
+    loop {
+        turns.tick().await;
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+    }
+}
+
+/// Counts the events in a service's outbox that are not published yet.
+pub(crate) async fn unpublished(stores: &Stores, database: &str) -> i64 {
+    let mut connection = connect(stores, database).await;
+    let count = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL");
+    count.fetch_one(&mut connection).await.unwrap()
 }
 
 /// Connects to a service's database, past the service.

@@ -10,14 +10,23 @@ use taskman_devstack::{Process, Profile, RabbitMq};
 use taskman_taskman::fleet::{Options, Stores};
 use taskman_taskman::keys::SERVICES;
 use taskman_taskman::story::{Told, play};
-use taskman_testkit::{Space, wait_for, wait_until};
+use taskman_testkit::Space;
 
-use crate::fleet::{connect, every_event_is_audited_once, options, stage};
+use crate::fleet::{every_event_is_audited_once, options, stage, unpublished, wait_long};
 
-/// Eight processes and the ports that they were told to take.
+/// How long a process may take to end after SIGTERM: each of the three parts of its end has ten seconds.
+const END: Duration = Duration::from_secs(40);
+
+/// The ports that a process was told to take.
+struct Ports {
+    calls: u16,
+    admin: u16,
+}
+
+/// Eight processes.
 struct Processes {
     options: Options,
-    ports: BTreeMap<&'static str, u16>,
+    ports: BTreeMap<&'static str, Ports>,
     keys: tempfile::TempDir,
     running: BTreeMap<&'static str, Process>,
 }
@@ -26,18 +35,29 @@ impl Processes {
     async fn start(options: Options) -> Self {
         let keys = tempfile::tempdir().unwrap();
         options.keys.write_files(keys.path()).unwrap();
-        let ports = SERVICES.into_iter().zip(free_ports(SERVICES.len())).collect();
+        let free = free_ports(2 * SERVICES.len());
+        let (calls, admin) = free.split_at(SERVICES.len());
+        let pairs = calls.iter().zip(admin).map(|(calls, admin)| Ports { calls: *calls, admin: *admin });
+        let ports = SERVICES.into_iter().zip(pairs).collect();
         let mut processes = Self { options, ports, keys, running: BTreeMap::new() };
         for service in SERVICES {
             processes.launch(service);
         }
-        wait_for("the gateway", || async {
-            let answer = reqwest::get(format!("{}/.well-known/jwks.json", processes.gateway_url())).await.ok()?;
-            let keys: Value = answer.json().await.ok()?;
-            keys["keys"].as_array().filter(|keys| !keys.is_empty()).map(|_| ())
-        })
-        .await;
+        processes.ready().await;
         processes
+    }
+
+    /// Waits until each of them says that it is ready.
+    async fn ready(&self) {
+        for (service, process) in &self.running {
+            let url = format!("http://127.0.0.1:{}/health/ready", self.ports[service].admin);
+            wait_long(&format!("{service} to be ready"), || async {
+                assert!(process.is_running(), "{service} ended by itself");
+                let answer = reqwest::get(&url).await.ok()?;
+                answer.status().is_success().then_some(())
+            })
+            .await;
+        }
     }
 
     fn launch(&mut self, service: &'static str) {
@@ -57,8 +77,8 @@ impl Processes {
         url.set_path(&format!("{database_prefix}{database}"));
         let key = |kind: &str| self.keys.path().join(format!("{service}.{kind}")).display().to_string();
         let mut variables = vec![
-            ("TASKMAN__SERVER__LISTEN".to_owned(), format!("127.0.0.1:{}", self.ports[service])),
-            ("TASKMAN__SERVER__ADMIN_LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
+            ("TASKMAN__SERVER__LISTEN".to_owned(), format!("127.0.0.1:{}", self.ports[service].calls)),
+            ("TASKMAN__SERVER__ADMIN_LISTEN".to_owned(), format!("127.0.0.1:{}", self.ports[service].admin)),
             ("TASKMAN__DATABASE__URL".to_owned(), url.to_string()),
             ("TASKMAN__DATABASE__CREATE_DATABASE".to_owned(), "true".to_owned()),
             ("TASKMAN__REDIS__URL".to_owned(), redis_url.clone().unwrap()),
@@ -68,9 +88,9 @@ impl Processes {
             ("TASKMAN__LIMITS__OFF".to_owned(), "true".to_owned()),
             ("TASKMAN__TELEMETRY__LOG".to_owned(), "error".to_owned()),
         ];
-        for (peer, port) in &self.ports {
+        for (peer, ports) in &self.ports {
             let name = format!("TASKMAN__UPSTREAMS__{}", peer.to_uppercase());
-            variables.push((name, format!("http://127.0.0.1:{port}")));
+            variables.push((name, format!("http://127.0.0.1:{}", ports.calls)));
         }
         if service == "notification" {
             variables.push(("TASKMAN__SERVICE__SMTP__URL".to_owned(), format!("smtp://{smtp_addr}")));
@@ -81,16 +101,27 @@ impl Processes {
     }
 
     fn gateway_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports["gateway"])
+        format!("http://127.0.0.1:{}", self.ports["gateway"].calls)
     }
 
-    /// Ends all in order and makes sure that they do.
-    async fn stop(self) {
-        for (service, process) in &self.running {
+    /// Ends all, first the gateway, and makes sure that each ends in order and says so.
+    async fn stop(mut self) {
+        let gateway = self.running.remove("gateway").unwrap();
+        gateway.terminate();
+        ended_well("gateway", &gateway).await;
+        for process in self.running.values() {
             process.terminate();
-            assert!(process.ends_within(Duration::from_secs(30)).await, "{service} does not end");
+        }
+        for (service, process) in &self.running {
+            ended_well(service, process).await;
         }
     }
+}
+
+async fn ended_well(service: &str, process: &Process) {
+    assert!(process.ends_within(END).await, "{service} does not end");
+    let status = process.wait().await;
+    assert!(status.success(), "{service} ended with {status}");
 }
 
 /// Finds ports that are free now; the processes take them before anybody else does.
@@ -135,26 +166,14 @@ async fn an_event_arrives_although_its_service_died_between_commit_and_publish()
     let created =
         client.post(url).bearer_auth(session["access_token"].as_str().unwrap()).json(&task).send().await.unwrap();
     assert_eq!(created.status(), StatusCode::CREATED);
-    let mut tasks = connect(&processes.options.stores, "task_db").await;
-    let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-        .fetch_one(&mut tasks)
-        .await
-        .unwrap();
-    assert!(waiting >= 1, "nothing waits to be published");
-    drop(processes.running.remove("task").unwrap());
+    assert!(unpublished(&processes.options.stores, "task_db").await >= 1, "nothing waits to be published");
+    drop(processes.running.remove("task").unwrap()); // kills it
 
     broker.restart().await.unwrap();
     processes.launch("task");
-    wait_until("the outbox to be empty", || {
-        let stores = processes.options.stores.clone();
-        async move {
-            let mut tasks = connect(&stores, "task_db").await;
-            let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-                .fetch_one(&mut tasks)
-                .await
-                .unwrap();
-            waiting == 0
-        }
+    processes.ready().await;
+    wait_long("the outbox to be empty", || async {
+        (unpublished(&processes.options.stores, "task_db").await == 0).then_some(())
     })
     .await;
     every_event_is_audited_once(&processes.options.stores).await;
