@@ -3,7 +3,7 @@
 //! What is cached has a version, and a greater version is never replaced by a smaller one: whoever fills the cache with
 //! what it read before a write cannot undo the write. A writer calls [`Cache::put`] or [`Cache::tombstone`] after its
 //! commit and before it answers. Then the same replica sees the write at once, the others within the second that the
-//! memory tier holds an entry.
+//! memory tier holds an entry. A write that Redis missed is repeated each second until Redis has heard of it.
 //!
 //! Nothing here is a source of truth. Use cases that decide something read the database; without Redis every answer is
 //! the same and takes longer.
@@ -12,6 +12,7 @@ mod cache;
 mod config;
 mod entry;
 mod local;
+mod owed;
 mod redis_handle;
 
 pub use cache::Cache;

@@ -119,6 +119,6 @@ event! {
         /// What is different.
         pub changed_fields: Vec<String>,
         /// Why, in the words of who did it.
-        pub reason: Option<String>,
+        pub reason: Option<String> => personal,
     }
 }

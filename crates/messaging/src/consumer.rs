@@ -128,6 +128,12 @@ impl Consumer {
             "taskman_messages_total", "service" => self.service, "queue" => self.queue(), "outcome" => outcome
         )
         .increment(messages);
+        if outcome == "duplicate" {
+            metrics::counter!(
+                "taskman_inbox_duplicates_total", "service" => self.service, "queue" => self.queue()
+            )
+            .increment(messages);
+        }
     }
 }
 

@@ -102,14 +102,14 @@ impl Headers {
         Self(kept)
     }
 
-    /// Returns the texts and numbers among them as JSON.
+    /// Returns the texts and numbers among them as JSON that PostgreSQL can hold.
     pub(crate) fn to_json(&self) -> Value {
         let mut object = Map::new();
         for name in self.0.inner().keys().map(ShortString::as_str) {
             if let Some(number) = self.number(name) {
-                object.insert(name.to_owned(), number.into());
+                object.insert(without_nul(name.to_owned()), number.into());
             } else if let Some(text) = self.text(name) {
-                object.insert(name.to_owned(), text.into());
+                object.insert(without_nul(name.to_owned()), without_nul(text).into());
             }
         }
         Value::Object(object)
@@ -138,9 +138,22 @@ impl Headers {
     }
 }
 
+/// Leaves out the character NUL, which PostgreSQL has no place for.
+pub(crate) fn without_nul(mut text: String) -> String {
+    text.retain(|character| character != '\0');
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_holds_no_nul() {
+        let mut headers = Headers::default();
+        headers.set(DETAIL, "a\0b");
+        assert_eq!(headers.to_json()[DETAIL], "ab");
+    }
 
     #[test]
     fn headers_survive_the_way_through_the_table() {

@@ -99,8 +99,9 @@ impl Relay {
         let mut to_publish: Vec<Row> = Vec::new();
         let mut to_settle = Outcome::default();
         loop {
-            let idle = to_publish.is_empty() && to_settle.is_empty();
-            if idle && stopping.is_over() {
+            // Told on an earlier turn, it has looked once more since: with nothing in hand, nothing is left.
+            let was_told = stopping.was_told();
+            if was_told && to_publish.is_empty() && to_settle.is_empty() {
                 return Ok(());
             }
             let (outcome, settled, claimed) = tokio::join!(
@@ -188,12 +189,30 @@ impl Stopping<'_> {
         self.until.is_some_and(|until| Instant::now() >= until)
     }
 
-    /// Says, while there is nothing in hand, whether the relay may end: it was told to, and this is not the first time
-    /// that it found nothing, or it takes too long.
-    fn is_over(&mut self) -> bool {
+    /// Says whether the relay was told to stop before this turn. The first turn that sees it starts the time that is
+    /// left, however much is in hand.
+    fn was_told(&mut self) -> bool {
         if !self.stop.is_cancelled() {
             return false;
         }
         self.until.replace(self.until.unwrap_or_else(|| Instant::now() + self.drain)).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_is_left_starts_with_the_first_turn_that_sees_the_stop() {
+        let stop = CancellationToken::new();
+        let mut stopping = Stopping { stop: &stop, drain: Duration::ZERO, until: None };
+        assert!(!stopping.was_told() && !stopping.is_past());
+        stop.cancel();
+        assert!(!stopping.was_told(), "this turn looks once more");
+        assert!(stopping.is_past(), "and claims nothing, for no time is left");
+        let until = stopping.until;
+        assert!(stopping.was_told());
+        assert_eq!(stopping.until, until, "it is not prolonged");
     }
 }

@@ -56,6 +56,8 @@ pub fn http_request(method: &'static str, endpoint: &str, status: u16, duration:
 pub struct MetricsHandle {
     prometheus: PrometheusHandle,
     rates: Arc<Rates>,
+    /// What the gauges of the process are labelled with.
+    process: Arc<str>,
 }
 
 impl MetricsHandle {
@@ -68,11 +70,23 @@ impl MetricsHandle {
     /// Renders the metrics that belong to `service` or to no service.
     ///
     /// Where the whole fleet is one process, every admin port shows its own service: scraped together they count
-    /// nothing twice.
+    /// nothing twice. What the process uses is shown as used by each of its services, since nobody can divide it.
     pub fn render_for(&self, service: &str) -> String {
         let own = format!("service=\"{service}\"");
-        let belongs = |line: &&str| line.starts_with('#') || !line.contains("service=\"") || line.contains(&own);
-        self.render().split_inclusive('\n').filter(|line| belongs(line)).collect()
+        let of_process = format!("service=\"{}\"", self.process);
+        let mut shown = String::new();
+        for line in self.render().split_inclusive('\n') {
+            let is_one_of = |names: [&str; 2]| names.iter().any(|name| line.starts_with(name));
+            if is_one_of([CPU, MEMORY]) {
+                shown.push_str(&line.replace(&of_process, &own));
+            } else if is_one_of([HTTP_REQUESTS, HTTP_DURATION]) {
+                // Only the gateway speaks HTTP.
+                shown.push_str(if service == "gateway" { line } else { "" });
+            } else if line.starts_with('#') || !line.contains("service=\"") || line.contains(&own) {
+                shown.push_str(line);
+            }
+        }
+        shown
     }
 }
 
@@ -92,12 +106,13 @@ impl Recorder {
     /// Builds the recorder.
     pub(crate) fn build() -> Result<Self, Error> {
         let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
-        let handle = MetricsHandle { prometheus: recorder.handle(), rates: Arc::default() };
+        let handle = MetricsHandle { prometheus: recorder.handle(), rates: Arc::default(), process: Arc::from("") };
         Ok(Self { tallying: Tallying::new(recorder, Arc::clone(&handle.rates)), handle })
     }
 
     /// Installs it for the process and starts its upkeep, which labels the gauges of the process with `process`.
-    pub(crate) fn install(self, process: String) -> Result<(MetricsHandle, Upkeep), Error> {
+    pub(crate) fn install(mut self, process: String) -> Result<(MetricsHandle, Upkeep), Error> {
+        self.handle.process = Arc::from(process.as_str());
         metrics::set_global_recorder(self.tallying).map_err(|_| Error::AlreadyInstalled)?;
         describe();
         let upkeep = Upkeep::start(self.handle.clone(), process)?;

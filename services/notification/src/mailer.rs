@@ -15,7 +15,8 @@ use crate::config::Smtp;
 use crate::domain::notification::Setback;
 use crate::domain::template::Rendered;
 
-/// Sends mails. Clones share connections and breaker.
+/// Sends mails, each over a connection of its own: one that was given up in the middle of a dialogue is never used again.
+/// Clones share the breaker.
 #[derive(Clone)]
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,

@@ -73,6 +73,27 @@ async fn a_write_that_redis_did_not_hear_of_is_not_undone_by_redis() {
 }
 
 #[tokio::test]
+async fn a_write_that_redis_missed_reaches_the_other_replicas_once_redis_is_back() {
+    let (_dir, redis) = own_redis().await;
+    let (writer, other, company) = (replica_on(&redis.url()), replica_on(&redis.url()), CompanyId::new());
+    writer.put(company, "ada", &profile(1)).await;
+    redis.pause();
+    wait_until("the circuit is open", async || {
+        let begun = Instant::now();
+        let _ = read(&writer, CompanyId::new(), None).await;
+        begun.elapsed() < Duration::from_millis(50)
+    })
+    .await;
+    writer.put(company, "ada", &profile(2)).await;
+    redis.resume();
+    // Nobody uses the writer's replica any more: it repeats the write by itself.
+    wait_until("the other replica reads version 2", async || {
+        read(&other, company, Some(profile(2))).await.0 == Some(profile(2))
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_silent_redis_soon_costs_nothing() {
     let (_dir, redis) = own_redis().await;
     let cache = replica_on(&redis.url());

@@ -24,6 +24,7 @@ fn what_is_about_a_person_is_known() {
     let personal = |key: &str| find(key).unwrap().personal_fields();
     assert_eq!(personal("auth.login.success"), ["/ip", "/user_agent"]);
     assert_eq!(personal("user.created"), ["/user/email", "/user/first_name", "/user/last_name", "/user/username"]);
+    assert!(personal("user.deactivated").contains(&"/reason".to_owned()));
     assert!(personal("task.assigned").is_empty());
     for entry in CATALOGUE {
         assert_eq!(entry.personal, !entry.personal_fields().is_empty(), "{}", entry.key);

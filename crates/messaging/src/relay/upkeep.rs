@@ -46,10 +46,15 @@ async fn measure(pool: &PgPool, service: &'static str) -> Result<(), Error> {
     metrics::gauge!("taskman_outbox_backlog", "service" => service).set(backlog);
     metrics::gauge!("taskman_outbox_oldest_unpublished_seconds", "service" => service).set(oldest.max(0.0));
     // no company: measures the service's messages of all companies
-    let dead: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM dead_letters WHERE state = 'dead'").fetch_one(pool).await?;
-    let dead = f64::from(u32::try_from(dead).unwrap_or(u32::MAX));
-    metrics::gauge!("taskman_dead_letters", "service" => service).set(dead);
+    let (dead, oldest): (f64, f64) = sqlx::query_as(
+        "SELECT count(*)::float8,
+                COALESCE(EXTRACT(EPOCH FROM clock_timestamp() - min(arrived_at)), 0)::float8
+         FROM dead_letters WHERE state = 'dead'",
+    )
+    .fetch_one(pool)
+    .await?;
+    metrics::gauge!("taskman_dlq_depth", "service" => service).set(dead);
+    metrics::gauge!("taskman_dlq_oldest_seconds", "service" => service).set(oldest.max(0.0));
     Ok(())
 }
 

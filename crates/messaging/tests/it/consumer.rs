@@ -37,11 +37,10 @@ async fn a_duplicate_is_acked_and_not_applied_again() {
     stage.put(MAIL, &last, None).await;
     stage.start_consumer(MAIL, notes.single());
     until("the marker is applied", async || stage.effects_of(MAIL, marker).await == 1).await;
+    until("the event is applied", async || stage.effects_of(MAIL, event).await == 1).await;
     until("the queue is empty", async || stage.depth(MAIL).await == 0).await;
     assert_eq!((stage.effects_of(MAIL, event).await, notes.calls()), (1, 2));
-    let pool = stage.pool().clone();
     stage.end().await;
-    drop(pool);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,5 +178,45 @@ async fn what_the_broker_gives_up_itself_is_a_dead_letter_too() {
     let letter = dead(&stage).await.remove(0);
     assert_eq!((letter.class.as_str(), letter.reason.as_str()), ("crash_loop", "DELIVERY_LIMIT"));
     assert_eq!((letter.event_id, letter.company_id), (Some(event), stage.company));
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_gives_up_after_a_retry_is_a_crash_loop_that_tells_of_the_retry() {
+    let stage = Stage::new().await;
+    let (event, bytes) = message(&stage, "fatal");
+    let headers = [
+        ("x-failure-class", "transient"),
+        ("x-failure-reason", "UNAVAILABLE"),
+        ("x-failure-detail", "no\0 answer"),
+        ("x-other", "\0"),
+    ];
+    stage.put_with_headers(&dead_letter_queue(MAIL), &bytes, &headers).await;
+    stage.start_consumer(MAIL, Notes::of(MAIL).single());
+    until("it is in the table", async || !dead(&stage).await.is_empty()).await;
+    let letter = dead(&stage).await.remove(0);
+    assert_eq!((letter.class.as_str(), letter.reason.as_str()), ("crash_loop", "DELIVERY_LIMIT"));
+    assert!(letter.detail.ends_with("UNAVAILABLE: no answer"), "{}", letter.detail);
+    assert_eq!((letter.event_id, &letter.headers["x-other"]), (Some(event), &serde_json::Value::from("")));
+    stage.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_the_database_refuses_is_stored_without_its_story() {
+    let stage = Stage::new().await;
+    let refuse = "ALTER TABLE dead_letters ADD CONSTRAINT refused CHECK (version IS NULL)";
+    sqlx::raw_sql(refuse).execute(stage.pool()).await.unwrap();
+    let (_, first) = message(&stage, "refused");
+    let (second, next) = message(&stage, "behind it");
+    let headers = [("x-failure-class", "permanent"), ("x-failure-version", "1.0")];
+    stage.put_with_headers(&dead_letter_queue(MAIL), &first, &headers).await;
+    stage.put(&dead_letter_queue(MAIL), &next, None).await;
+    stage.start_consumer(MAIL, Notes::of(MAIL).single());
+    until("both are in the table", async || dead(&stage).await.len() == 2).await;
+    let letters = dead(&stage).await;
+    let (behind, bare): (Vec<_>, Vec<_>) = letters.iter().partition(|letter| letter.event_id == Some(second));
+    assert_eq!((behind.len(), bare[0].class.as_str(), bare[0].reason.as_str()), (1, "poison", "NOT_STORABLE"));
+    assert!(bare[0].detail.contains("refused was violated"), "{}", bare[0].detail);
+    assert_eq!(bare[0].payload, first);
     stage.end().await;
 }

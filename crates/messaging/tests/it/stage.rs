@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -159,11 +159,25 @@ impl Stage {
 
     /// Puts bytes into a queue as they are.
     pub(crate) async fn put(&self, queue: &str, payload: &[u8], message_id: Option<&str>) {
-        let (connection, channel) = self.channel().await;
-        let mut properties = BasicProperties::default().with_delivery_mode(2);
+        let mut properties = BasicProperties::default();
         if let Some(id) = message_id {
             properties = properties.with_message_id(id.into());
         }
+        self.put_with(queue, payload, properties).await;
+    }
+
+    /// Puts bytes into a queue with headers that are texts.
+    pub(crate) async fn put_with_headers(&self, queue: &str, payload: &[u8], headers: &[(&str, &str)]) {
+        let mut table = FieldTable::default();
+        for (name, value) in headers {
+            table.insert((*name).into(), AMQPValue::LongString((*value).into()));
+        }
+        self.put_with(queue, payload, BasicProperties::default().with_headers(table)).await;
+    }
+
+    async fn put_with(&self, queue: &str, payload: &[u8], properties: BasicProperties) {
+        let (connection, channel) = self.channel().await;
+        let properties = properties.with_delivery_mode(2);
         let options = BasicPublishOptions::default();
         channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.unwrap();
         channel.basic_publish("".into(), queue.into(), options, payload, properties).await.unwrap().await.unwrap();

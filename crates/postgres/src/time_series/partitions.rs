@@ -10,13 +10,13 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{Chunk, TimeSeries, TimeSeriesError};
+use crate::Transaction;
 
 /// A request for more days than this is a mistake.
 const MOST_DAYS: usize = 4_000;
 
 pub(super) async fn ensure(series: &TimeSeries, from: NaiveDate, upto: NaiveDate) -> Result<usize, TimeSeriesError> {
-    let mut tx = series.db.begin().await?;
-    lock(&mut tx, series).await?;
+    let mut tx = begin(series).await?;
     let existing: BTreeSet<NaiveDate> = list(&mut tx, series).await?.into_iter().map(|(day, _)| day).collect();
     let missing: Vec<NaiveDate> =
         from.iter_days().take_while(|day| *day <= upto).take(MOST_DAYS).filter(|day| !existing.contains(day)).collect();
@@ -55,8 +55,7 @@ pub(super) async fn days(series: &TimeSeries, before: DateTime<Utc>) -> Result<V
 }
 
 pub(super) async fn drop_day(series: &TimeSeries, chunk: &Chunk) -> Result<(), TimeSeriesError> {
-    let mut tx = series.db.begin().await?;
-    lock(&mut tx, series).await?;
+    let mut tx = begin(series).await?;
     // IF EXISTS: another replica may have been faster.
     execute(&mut tx, format!("DROP TABLE IF EXISTS {}", chunk.name)).await?;
     tx.commit().await?;
@@ -65,8 +64,7 @@ pub(super) async fn drop_day(series: &TimeSeries, chunk: &Chunk) -> Result<(), T
 
 /// Drops the rows of the default partition that are older than `before`; returns how many.
 pub(super) async fn drop_strays(series: &TimeSeries, before: DateTime<Utc>) -> Result<u64, TimeSeriesError> {
-    let mut tx = series.db.begin().await?;
-    lock(&mut tx, series).await?;
+    let mut tx = begin(series).await?;
     if !has_rows_between(&mut tx, series, None, before).await? {
         return Ok(0);
     }
@@ -77,10 +75,13 @@ pub(super) async fn drop_strays(series: &TimeSeries, before: DateTime<Utc>) -> R
     Ok(dropped)
 }
 
-async fn lock(connection: &mut PgConnection, series: &TimeSeries) -> Result<(), TimeSeriesError> {
+/// Begins a change of the series' parts: one at a time, and with more patience than a request has.
+async fn begin(series: &TimeSeries) -> Result<Transaction, TimeSeriesError> {
+    let mut tx = series.db.begin().await?;
+    execute(&mut tx, "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = '60s'".to_owned()).await?;
     // no company: the parts of a series are everybody's
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(series.lock()).execute(connection).await?;
-    Ok(())
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(series.lock()).execute(&mut *tx).await?;
+    Ok(tx)
 }
 
 /// Lists the attached days with their partitions' names.
@@ -132,13 +133,34 @@ async fn attach_day(connection: &mut PgConnection, series: &TimeSeries, day: Nai
     execute(connection, format!("CREATE TABLE {part} (LIKE {table} INCLUDING ALL)")).await?;
     let (from, until) = (day, next(day));
     let bounds = format!("FROM ('{from} 00:00:00+00') TO ('{until} 00:00:00+00')");
-    execute(connection, format!("ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES {bounds}")).await
+    execute(connection, format!("ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES {bounds}")).await?;
+    guard(connection, series, &part).await
 }
 
 async fn attach_default(connection: &mut PgConnection, series: &TimeSeries) -> Result<(), TimeSeriesError> {
     let (table, default) = (series.table.name, default_name(series));
     execute(connection, format!("CREATE TABLE {default} (LIKE {table} INCLUDING ALL)")).await?;
-    execute(connection, format!("ALTER TABLE {table} ATTACH PARTITION {default} DEFAULT")).await
+    execute(connection, format!("ALTER TABLE {table} ATTACH PARTITION {default} DEFAULT")).await?;
+    guard(connection, series, &default).await
+}
+
+/// Gives a partition the series' own triggers on TRUNCATE, which, unlike those on rows, it does not inherit.
+async fn guard(connection: &mut PgConnection, series: &TimeSeries, part: &str) -> Result<(), TimeSeriesError> {
+    // no company: asks the catalogue; in tgtype 2 means BEFORE and 32 TRUNCATE
+    let triggers: Vec<String> = sqlx::query_scalar(
+        "SELECT format('CREATE TRIGGER %I %s TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION %s()', tgname,
+                       CASE WHEN tgtype::integer & 2 <> 0 THEN 'BEFORE' ELSE 'AFTER' END, $2::text, tgfoid::regproc)
+         FROM pg_trigger WHERE tgrelid = to_regclass($1) AND NOT tgisinternal AND tgtype::integer & 32 <> 0
+         ORDER BY tgname",
+    )
+    .bind(series.table.name)
+    .bind(part)
+    .fetch_all(&mut *connection)
+    .await?;
+    for trigger in triggers {
+        execute(connection, trigger).await?;
+    }
+    Ok(())
 }
 
 /// Takes the default partition out of the series and out of its name; returns its new name.

@@ -46,9 +46,30 @@ fn an_admin_port_shows_its_own_service_and_what_belongs_to_none() {
         http_request("GET", "/", 200, Duration::ZERO);
     });
     let text = metrics.render_for("task");
-    assert!(text.contains(r#"service="task""#) && text.contains("http_requests_total{"));
+    assert!(text.contains(r#"service="task""#));
     assert!(!text.contains(r#"service="user""#));
     assert!(metrics.render().contains(r#"service="user""#));
+}
+
+#[test]
+fn only_the_port_of_the_gateway_shows_http() {
+    let metrics = rendered(|| http_request("GET", "/", 200, Duration::ZERO));
+    for name in ["http_requests_total{", "http_request_duration_seconds_count{"] {
+        assert!(metrics.render_for("gateway").contains(name), "{name}");
+        assert!(!metrics.render_for("task").contains(name), "{name}");
+    }
+}
+
+#[test]
+fn what_the_process_uses_shows_on_every_port_as_its_services_own() {
+    let metrics = install_for_tests().metrics().expect("metrics are installed");
+    for service in ["task", "user"] {
+        let text = metrics.render_for(service);
+        for name in [CPU, MEMORY] {
+            assert!(text.contains(&format!(r#"{name}{{service="{service}"}} "#)), "{name} is not in\n{text}");
+        }
+        assert!(!text.contains(r#"service="test""#));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The table: append-only, and cut into days.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::AssertSqlSafe;
 
 use crate::fixture::{World, started};
 
@@ -12,14 +13,18 @@ async fn the_database_refuses_to_change_the_past() {
     world.tell(&started("Today"), MINUTE).await;
     world.tell(&started("Long ago"), TimeDelta::days(500)).await;
     world.stored(2).await;
+    let truncate_today = world.past(TimeDelta::zero()).format("TRUNCATE audit_events_p%Y%m%d").to_string();
     for statement in [
         "UPDATE audit_events SET result = 'failure'",
         "UPDATE audit_events SET pii = NULL WHERE event_type = 'task.started'",
         "DELETE FROM audit_events",
         "DELETE FROM audit_events_default",
         "TRUNCATE audit_events",
+        "TRUNCATE audit_events_default",
+        truncate_today.as_str(),
     ] {
-        let refused = sqlx::query(statement).execute(world.service.pool()).await.expect_err(statement);
+        let refused = sqlx::query(AssertSqlSafe(statement.to_owned()));
+        let refused = refused.execute(world.service.pool()).await.expect_err(statement);
         let message = refused.as_database_error().map(|error| error.message().to_owned());
         assert_eq!(message.as_deref(), Some("the audit trail is append-only"), "{statement}");
     }

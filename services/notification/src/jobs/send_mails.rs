@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
+use chrono::{DateTime, Utc};
 use taskman_errors::Failure as _;
+use taskman_events::notification::{EmailFailed, EmailSent};
 use taskman_events::{Actor, Origin};
 use taskman_ids::{LinkRequestId, RequestId};
 use taskman_messaging::outbox;
 use taskman_proto::authentication::LinkPurpose;
+use taskman_resilience::Backoff;
 use taskman_telemetry::propagation;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -22,16 +24,19 @@ use crate::error::Error;
 use crate::metrics;
 use crate::store;
 
-/// So many are taken at once, and so many are with the mail server at the same time.
-const BATCH: i64 = 20;
-const AT_ONCE: usize = 5;
+/// So many are taken at once, and all of them are begun at once: none waits while its lease runs.
+const AT_ONCE: i64 = 5;
 /// How long a sender may take before another one tries; longer than every timeout on the way together.
 const LEASE: Duration = Duration::from_mins(2);
+/// For how long after the claim the end of an attempt is stored again: until shortly before the lease ends.
+const STORE_FOR: Duration = Duration::from_secs(110);
+/// The least and the greatest pause before the end of an attempt is stored again.
+const STORE_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 
 /// Sends until stopped: at once when something new came, else each time that something may have come due.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        match send_due(&app, &stop).await {
+        match send_due(&app).await {
             Ok(0) => {}
             Ok(_) => continue,
             Err(error) => tracing::warn!(%error, "mails cannot be sent at present"),
@@ -44,65 +49,105 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
-async fn send_due(app: &App, stop: &CancellationToken) -> Result<usize, Error> {
+async fn send_due(app: &App) -> Result<usize, Error> {
+    let until = Instant::now() + STORE_FOR;
     let mut tx = app.db.begin().await?;
-    let claimed = store::notification::claim(&mut tx, BATCH, LEASE, app.clock.now()).await?;
+    let claimed = store::notification::claim(&mut tx, AT_ONCE, LEASE, app.clock.now()).await?;
     tx.commit().await?;
     let count = claimed.len();
-    futures::stream::iter(claimed)
-        // What is not begun by then comes due again when its lease ends.
-        .take_until(stop.cancelled())
-        .for_each_concurrent(AT_ONCE, |notification| async move {
-            let span = tracing::info_span!(
-                "send_mail",
-                service = "notification",
-                otel.kind = "internal",
-                notification.id = %notification.id,
-                company_id = %notification.company_id,
-                attempt = notification.attempts
-            );
-            propagation::set_parent(&span, notification.traceparent.as_deref(), notification.tracestate.as_deref());
-            if let Err(error) = attempt(app, notification).instrument(span.clone()).await {
-                // The row comes due again when its lease ends.
-                span.in_scope(|| tracing::warn!(%error, "an attempt could not be finished"));
-            }
-        })
-        .await;
+    let attempts = claimed.into_iter().map(|notification| async move {
+        let span = tracing::info_span!(
+            "send_mail",
+            service = "notification",
+            otel.kind = "internal",
+            notification.id = %notification.id,
+            company_id = %notification.company_id,
+            attempt = notification.attempts
+        );
+        propagation::set_parent(&span, notification.traceparent.as_deref(), notification.tracestate.as_deref());
+        if let Err(error) = attempt(app, notification, until).instrument(span.clone()).await {
+            // The row comes due again when its lease ends.
+            span.in_scope(|| tracing::warn!(%error, "an attempt could not be finished"));
+        }
+    });
+    futures::future::join_all(attempts).await;
     Ok(count)
 }
 
+/// How an attempt ended, as it is to be stored.
+struct Ending {
+    /// The notification after the attempt.
+    notification: Notification,
+    /// When the next attempt is due.
+    due: Option<DateTime<Utc>>,
+    told: Option<Told>,
+    at: DateTime<Utc>,
+}
+
+/// What others are told of it.
+enum Told {
+    Sent(EmailSent),
+    Failed(EmailFailed),
+}
+
 /// Sends one mail and stores how that ended.
-async fn attempt(app: &App, mut notification: Notification) -> Result<(), Error> {
+///
+/// Only the storing is repeated while the database is away, until `until`: a mail whose end is not stored is sent twice.
+async fn attempt(app: &App, notification: Notification, until: Instant) -> Result<(), Error> {
     let outcome = send(app, &notification).await;
-    let now = app.clock.now();
-    let origin = Origin {
-        request_id: notification.request_id.map(RequestId::from_uuid),
-        traceparent: notification.traceparent.clone(),
-        tracestate: notification.tracestate.clone(),
-        ..Origin::new(notification.company_id, Actor::Service("notification"))
-    };
-    let mut tx = app.db.begin().await?;
-    match outcome {
-        Ok(subject) => {
-            let sent = notification.sent(subject, now);
-            store::notification::update(&mut tx, &notification, None, now).await?;
-            outbox::record(&mut tx, &origin, &sent, now).await?;
+    let ending = Ending::of(notification, outcome, &app.retry_delays, app.clock.now());
+    let [least, greatest] = STORE_AGAIN;
+    let mut backoff = Backoff::new(least, greatest);
+    while let Err(error) = ending.store(app).await {
+        let pause = backoff.pause();
+        if !error.kind().is_transient() || Instant::now() + pause >= until {
+            return Err(error);
         }
-        Err(setback) => match notification.set_back(setback, &app.retry_delays, now) {
-            Ok(due) => store::notification::update(&mut tx, &notification, Some(due), now).await?,
-            Err(failed) => {
-                store::notification::update(&mut tx, &notification, None, now).await?;
-                if let Some(failed) = failed {
-                    outbox::record(&mut tx, &origin, &failed, now).await?;
-                }
-            }
-        },
+        tracing::warn!(%error, "the end of an attempt waits for the database");
+        tokio::time::sleep(pause).await;
     }
-    tx.commit().await?;
     app.outbox.wake();
-    metrics::attempted(&notification);
-    tracing::info!(template = notification.template, status = ?notification.status, "mail attempted");
+    metrics::attempted(&ending.notification);
+    let Notification { template, status, .. } = &ending.notification;
+    tracing::info!(template, ?status, "mail attempted");
     Ok(())
+}
+
+impl Ending {
+    fn of(
+        mut notification: Notification,
+        outcome: Result<String, Setback>,
+        retry_delays: &[Duration],
+        at: DateTime<Utc>,
+    ) -> Self {
+        let (due, told) = match outcome {
+            Ok(subject) => (None, Some(Told::Sent(notification.sent(subject, at)))),
+            Err(setback) => match notification.set_back(setback, retry_delays, at) {
+                Ok(due) => (Some(due), None),
+                Err(failed) => (None, failed.map(Told::Failed)),
+            },
+        };
+        Self { notification, due, told, at }
+    }
+
+    async fn store(&self, app: &App) -> Result<(), Error> {
+        let notification = &self.notification;
+        let origin = Origin {
+            request_id: notification.request_id.map(RequestId::from_uuid),
+            traceparent: notification.traceparent.clone(),
+            tracestate: notification.tracestate.clone(),
+            ..Origin::new(notification.company_id, Actor::Service("notification"))
+        };
+        let mut tx = app.db.begin().await?;
+        store::notification::update(&mut tx, notification, self.due, self.at).await?;
+        match &self.told {
+            Some(Told::Sent(sent)) => _ = outbox::record(&mut tx, &origin, sent, self.at).await?,
+            Some(Told::Failed(failed)) => _ = outbox::record(&mut tx, &origin, failed, self.at).await?,
+            None => {}
+        }
+        tx.commit().await?;
+        Ok(())
+    }
 }
 
 /// Sends one mail and returns its subject.

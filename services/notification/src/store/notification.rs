@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use taskman_events::Origin;
@@ -61,23 +61,27 @@ pub(crate) async fn insert(
 
 /// Takes up to `limit` notifications that are due, oldest first, and counts the attempt. They come due again after
 /// `lease`, should the sender die.
+///
+/// A lease is told by the database's clock, so that replicas whose clocks differ agree about it.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     limit: i64,
     lease: Duration,
     now: DateTime<Utc>,
 ) -> Result<Vec<Notification>, Error> {
-    let again = now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::minutes(5));
     let mut query = QueryBuilder::<Postgres>::new(
         "-- no company: the sender works for all of them
-         UPDATE notification_logs SET status = 'sending', attempts = attempts + 1, next_attempt_at = ",
+         UPDATE notification_logs SET status = 'sending', attempts = attempts + 1,
+                next_attempt_at = clock_timestamp() + make_interval(secs => ",
     );
-    query.push_bind(again);
+    query.push_bind(lease.as_secs_f64());
+    // The first bound is for the index, the second one is the rule.
     query.push(
-        " WHERE id IN (SELECT id FROM notification_logs WHERE status IN ('pending', 'sending') AND next_attempt_at <= ",
+        ") WHERE id IN (SELECT id FROM notification_logs WHERE status IN ('pending', 'sending')
+                          AND next_attempt_at <= greatest(statement_timestamp(), ",
     );
-    query.push_bind(now);
-    query.push(" ORDER BY next_attempt_at LIMIT ").push_bind(limit);
+    query.push_bind(now).push(") AND next_attempt_at <= CASE status WHEN 'sending' THEN statement_timestamp() ELSE ");
+    query.push_bind(now).push(" END ORDER BY next_attempt_at LIMIT ").push_bind(limit);
     query.push(" FOR UPDATE SKIP LOCKED) RETURNING ").push(COLUMNS);
     Ok(query.build_query_as().fetch_all(conn).await?)
 }

@@ -1,7 +1,6 @@
 //! Several senders of the same mails.
 
 use chrono::TimeDelta;
-use taskman_clock::Clock as _;
 use taskman_devstack::Fault;
 use taskman_events::auth::PasswordReset;
 use taskman_ids::{LinkRequestId, UserId};
@@ -56,21 +55,43 @@ async fn a_mail_whose_sender_died_is_sent_when_its_lease_has_ended() {
     world.tell(&PasswordReset { user_id: user, link_request_id: LinkRequestId::new() }).await;
     world.set_back(user, 1).await;
     // What a sender leaves behind that dies in the middle.
-    sqlx::query("UPDATE notification_logs SET status = 'sending', next_attempt_at = $2 WHERE recipient_id = $1")
-        .bind(user)
-        .bind(world.service.clock().now() + TimeDelta::seconds(120))
-        .execute(world.service.pool())
-        .await
-        .unwrap();
+    let leave = "UPDATE notification_logs SET status = 'sending', next_attempt_at = clock_timestamp() + $2::interval
+                 WHERE recipient_id = $1";
+    let pool = world.service.pool();
+    sqlx::query(leave).bind(user).bind(TimeDelta::hours(1)).execute(pool).await.unwrap();
     world.others.users_away(false);
-    world.service.clock().advance(TimeDelta::seconds(119));
+    // The lease is the database's: a sender whose clock is ahead does not end it.
+    world.service.clock().advance(TimeDelta::minutes(5));
     wait_until("the user service to be asked again", || async { world.send(announcement(&[other])).await.is_ok() })
         .await;
     world.mail_to(other).await;
     assert_eq!(world.mails_to(user), []);
-    world.service.clock().advance(TimeDelta::seconds(1));
+    sqlx::query(leave).bind(user).bind(TimeDelta::zero()).execute(pool).await.unwrap();
     world.mail_to(user).await;
     assert_eq!(world.ended(user).await.attempts, 2);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_mail_whose_end_could_not_be_stored_at_once_is_not_sent_again() {
+    let world = World::start().await;
+    let user = world.colleague();
+    // A sequence counts on through what is rolled back.
+    let refuse = "CREATE SEQUENCE refusals;
+                  CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                      IF nextval('refusals') <= 2 THEN RAISE 'not now' USING ERRCODE = 'serialization_failure'; END IF;
+                      RETURN NEW;
+                  END $$;
+                  CREATE TRIGGER refuse BEFORE UPDATE ON notification_logs FOR EACH ROW
+                  WHEN (NEW.status = 'sent') EXECUTE FUNCTION refuse()";
+    sqlx::raw_sql(refuse).execute(world.service.pool()).await.unwrap();
+    world.announce(&[user]).await;
+    let row = world.ended(user).await;
+    assert_eq!((row.status.as_str(), row.attempts), ("sent", 1));
+    assert_eq!(world.mails_to(user).len(), 1);
+    let tries: i64 =
+        sqlx::query_scalar("SELECT last_value FROM refusals").fetch_one(world.service.pool()).await.unwrap();
+    assert_eq!(tries, 3);
     world.stop().await;
 }
 
