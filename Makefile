@@ -9,7 +9,8 @@ DEV ?=
 
 CARGO ?= cargo
 COMPOSE = docker compose -f docker-compose.dev.yml up --build
-DOC = RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+# Private items are documented, so public ones may link to them.
+DOC = RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
 STACK = $(CARGO) run --quiet -p taskman-devstack --bin devstack --
 
 .PHONY: help setup dev demo test lint fmt bench stack images docs clean-dev

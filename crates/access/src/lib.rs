@@ -1,10 +1,10 @@
 //! The enforcement layer: who may call which method on which resource.
 //!
 //! Whoever first receives a call from outside checks it: the gateway for what passes it, each service for what reaches it
-//! directly. Both do it with [`Access::admit`], which reads the method's options, verifies the token, renders the
-//! resources from the request and asks for a decision. The gateway then vouches for the call, and the service believes
-//! the voucher ([`AccessLayer`]). A use case whose request implies more than the method's option says asks for the rest
-//! with [`Access::require`].
+//! directly. Both do it in two steps, by the method's options: [`Access::identify`] verifies the token, and
+//! [`Access::authorize`] renders the resources from the request and asks for a decision. The gateway then vouches for the
+//! call, and the service believes the voucher ([`AccessLayer`]). A use case whose request implies more than the method's
+//! option says asks for the rest with [`Access::require`].
 
 mod access;
 mod decide;

@@ -1,7 +1,7 @@
 //! gRPC plumbing: request handling, status mapping, server and client stacks, metadata, deadlines.
 //!
 //! A request comes in through [`server::ServerLayer`] (span, metrics, deadline, panics), is admitted by `taskman-access`,
-//! and reaches a method of three lines that calls [`handle`]. A request goes out through [`client::Channel`] (breaker,
+//! and reaches a method of three lines that calls [`handle()`]. A request goes out through [`client::Channel`] (breaker,
 //! deadline, trace, voucher). Errors of use cases become `google.rpc.Status` in [`status`], and nowhere else.
 
 mod broken;

@@ -1,7 +1,7 @@
 //! What tests need: stores of their own, started services, minted callers and wait-until.
 //!
 //! Tests run against real PostgreSQL, Redis and RabbitMQ, which `make test` starts once ([`Space::new`] says how to do
-//! the same by hand). Each test has a [`Space`] of its own: databases, and a vhost of the broker. [`service`] starts one
+//! the same by hand). Each test has a [`Space`] of its own: databases, and a vhost of the broker. [`service()`] starts one
 //! service in it on free ports, with the real layers in front; calls go in as the gateway would send them.
 //!
 //! For tests only: what cannot happen in a working test environment panics with the reason.
