@@ -32,8 +32,7 @@ impl Space {
         let all = serde_json::json!({"configure": ".*", "write": ".*", "read": ".*"});
         space.management(reqwest::Method::PUT, &format!("permissions/{}/{user}", space.name), Some(all)).await;
         // The queues are there before any service is: an event reaches a consumer that has never run yet, and no queue is
-        // removed in the moment in which it is made. RabbitMQ would never get over that: what moves dead messages between
-        // queues dies with it, for every queue of the broker.
+        // removed in the moment in which it is made, which RabbitMQ does not get over (docs/decisions/0015).
         let definitions = taskman_messaging::topology::definitions(&taskman_messaging::Config::default(), &space.name);
         space.management(reqwest::Method::POST, &format!("definitions/{}", space.name), Some(definitions)).await;
         space
