@@ -13,6 +13,8 @@ use crate::fleet::{TestFleet, every_event_is_audited_once, unpublished};
 
 /// The step after which the broker is killed: mails have been waited for by then.
 const LAST_WITH_BROKER: &str = "The administrator creates a task";
+/// How long the broker stays away: longer than a heartbeat, and than the longest pause before a service connects again.
+const AWAY: Duration = Duration::from_secs(20);
 /// How long the story waits for mails: the broker has to start again first, and all services have to notice.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// How soon a deactivated user must be shut out.
@@ -46,6 +48,7 @@ async fn requests_do_not_feel_that_the_broker_is_gone_and_no_event_is_lost() {
     let fault = async {
         kill.await.unwrap();
         broker.kill().await;
+        let gone = Instant::now();
         team.work_and_part().await;
         for database in ["auth_db", "task_db", "user_db"] {
             assert!(
@@ -53,6 +56,7 @@ async fn requests_do_not_feel_that_the_broker_is_gone_and_no_event_is_lost() {
                 "{database}: nothing waits for the broker"
             );
         }
+        tokio::time::sleep(AWAY.saturating_sub(gone.elapsed())).await;
         broker.restart().await.unwrap();
         broker
     };

@@ -8,6 +8,10 @@ const SLEEPS: &[(&str, &str)] = &[
     ("crates/cache/tests/it/replicas.rs", "wait-until itself: testkit cannot be used below chassis"),
     ("crates/limits/tests/it/limiters.rs", "wait-until itself: testkit cannot be used below chassis"),
     ("crates/devstack/tests/it/main.rs", "wait-until itself: testkit cannot be used below devstack"),
+    (
+        "crates/taskman/tests/it/broker_flow.rs",
+        "how long the broker is away: the fault itself, and nobody waits for it",
+    ),
 ];
 
 const STATICS: &[(&str, &str)] =
